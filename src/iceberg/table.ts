@@ -1,0 +1,71 @@
+import type { Schema } from './schema.ts'
+import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './table-metadata.ts'
+
+export interface TableIdentifier {
+  readonly namespace: readonly string[]
+  readonly name: string
+}
+
+/** A table as it was when loaded: immutable, load again to see newer commits. */
+export interface Table {
+  readonly identifier: TableIdentifier
+  readonly metadata: TableMetadata
+  readonly metadataLocation: string
+}
+
+/** What must hold of the table at the instant of the commit; names are the REST catalog's. */
+export type TableRequirement =
+  | { readonly type: 'assert-create' }
+  | { readonly type: 'assert-table-uuid'; readonly uuid: string }
+  /** `snapshotId: null` asserts that the ref does not exist. */
+  | { readonly type: 'assert-ref-snapshot-id'; readonly ref: string; readonly snapshotId: bigint | null }
+  | { readonly type: 'assert-current-schema-id'; readonly currentSchemaId: number }
+  | { readonly type: 'assert-default-spec-id'; readonly defaultSpecId: number }
+
+export type TableUpdate =
+  | { readonly action: 'add-schema'; readonly schema: Schema; readonly lastColumnId: number }
+  | { readonly action: 'set-current-schema'; readonly schemaId: number }
+  | { readonly action: 'add-spec'; readonly spec: PartitionSpec }
+  | { readonly action: 'set-default-spec'; readonly specId: number }
+  | { readonly action: 'add-sort-order'; readonly sortOrder: SortOrder }
+  | { readonly action: 'set-default-sort-order'; readonly sortOrderId: number }
+  | { readonly action: 'add-snapshot'; readonly snapshot: Snapshot }
+  | { readonly action: 'set-snapshot-ref'; readonly refName: string; readonly ref: SnapshotRef }
+  | { readonly action: 'remove-snapshot-ref'; readonly refName: string }
+  | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
+  | { readonly action: 'remove-properties'; readonly removals: readonly string[] }
+
+/** One commit: applied whole if every requirement holds, else not at all. */
+export interface TableChange {
+  readonly requirements: readonly TableRequirement[]
+  readonly updates: readonly TableUpdate[]
+}
+
+export type CommitOutcome =
+  | { readonly status: 'committed'; readonly table: Table }
+  /** A requirement did not hold, or another commit won: nothing was changed. */
+  | { readonly status: 'conflicted'; readonly reason: string }
+  /** The answer was lost: it may have been applied or not. Load the table and look; delete nothing. */
+  | { readonly status: 'unknown'; readonly cause: unknown }
+
+export interface NewTable {
+  readonly schema: Schema
+  readonly spec: PartitionSpec
+  readonly sortOrder?: SortOrder
+  readonly properties?: Readonly<Record<string, string>>
+  readonly location?: string
+}
+
+/** Where tables are found and swapped. */
+export interface Catalog {
+  readonly name: string
+  /** @throws TABLE_NOT_FOUND naming the nearest tables */
+  loadTable(identifier: TableIdentifier): Promise<Table>
+  tableExists(identifier: TableIdentifier): Promise<boolean>
+  /** Creates the namespace where it is missing. @throws CONFLICT when the table exists */
+  createTable(identifier: TableIdentifier, table: NewTable): Promise<Table>
+  /** Applies a change to the table as it was loaded; retries by itself while the requirements hold and only the pointer moved. */
+  commit(table: Table, change: TableChange): Promise<CommitOutcome>
+  listTables(namespace?: readonly string[]): Promise<readonly TableIdentifier[]>
+  close(): Promise<void>
+}
