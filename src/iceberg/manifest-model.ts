@@ -30,6 +30,8 @@ export interface DataFile {
   readonly splitOffsets?: readonly bigint[]
   readonly equalityIds?: readonly number[]
   readonly sortOrderId?: number
+  /** Of a position-delete file: the one data file whose rows it deletes. */
+  readonly referencedDataFile?: string
 }
 
 export const EntryStatus = { existing: 0, added: 1, deleted: 2 } as const

@@ -1,0 +1,2 @@
+export { createActivities } from './backfill.ts'
+export { fromFailure, toFailure } from './failures.ts'

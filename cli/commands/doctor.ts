@@ -1,0 +1,104 @@
+import { mkdir, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isHindcastError } from '../../src/contract/index.ts'
+import { sourceProblem } from '../../src/io/backfill/index.ts'
+import { loadDefinitions } from '../../src/io/project.ts'
+import { toUri } from '../../src/io/local-files.ts'
+import type { CommandContext } from '../context.ts'
+import { bytes, exitCodes, paint, plural, type ExitCode } from '../output.ts'
+import { hasWorker } from '../runs.ts'
+
+type Status = 'ok' | 'warn' | 'fail'
+
+interface Finding {
+  readonly check: string
+  readonly status: Status
+  readonly message: string
+  readonly hint: string | null
+}
+
+const lowDiskBytes = 2e9
+const requiredNode = 24
+
+/** Looks at every part that a backfill needs. A part that is broken fails; one that is only not there yet warns. */
+export async function doctorCommand(context: CommandContext): Promise<ExitCode> {
+  const findings: Finding[] = []
+  const check = async (name: string, look: () => Promise<string>, whenBroken: Status = 'fail'): Promise<void> => {
+    try {
+      findings.push({ check: name, status: 'ok', message: await look(), hint: null })
+    } catch (error) {
+      const hint = isHindcastError(error) ? (error.hint ?? null) : null
+      const message = error instanceof Error ? error.message : String(error)
+      findings.push({ check: name, status: whenBroken, message, hint })
+    }
+  }
+  const { settings } = context
+  const { config } = settings
+
+  await check('node', async () => {
+    const major = Number(process.versions.node.split('.')[0])
+    if (major < requiredNode) throw new Error(`Node ${process.versions.node} is too old: ${requiredNode} or newer is needed`)
+    return `Node ${process.versions.node}`
+  })
+  await check('configuration', async () => `${settings.dir}, catalog ${settings.catalogFile}`)
+  await check('definitions', async () => {
+    const { views, codeVersion } = await loadDefinitions(settings)
+    return `${plural(views.size, 'feature view')} (${[...views.keys()].join(', ')}), code ${codeVersion}`
+  })
+  await check('catalog', async () => {
+    const { catalog } = await context.runtime()
+    return `${plural((await catalog.listTables()).length, 'table')} in catalog ${catalog.name}`
+  })
+  await check('warehouse', async () => {
+    await mkdir(settings.warehouseDir, { recursive: true })
+    const { io } = await context.runtime()
+    const probe = toUri(join(settings.warehouseDir, `.doctor-${process.pid}`))
+    await io.replace(probe, new Uint8Array())
+    await io.delete(probe)
+    const { bavail, bsize } = await statfs(settings.warehouseDir)
+    if (bavail * bsize < lowDiskBytes) throw new Error(`only ${bytes(bavail * bsize)} are free in ${settings.warehouseDir}`)
+    return `${settings.warehouseDir}, ${bytes(bavail * bsize)} free`
+  })
+  await check('engine', async () => {
+    const { withEngine } = await context.runtime()
+    return withEngine(async (db) => {
+      const [row] = await db.rows<{ version: string }>('SELECT version() AS version')
+      return `DuckDB ${row?.version ?? ''}, ${bytes(config.engine.memoryLimit)} a slice`
+    })
+  })
+  await check(
+    'sources',
+    async () => {
+      const runtime = await context.runtime()
+      const { views } = await loadDefinitions(settings)
+      const problems: unknown[] = []
+      for (const { definition, file } of views.values()) {
+        const problem = await sourceProblem(runtime, definition, file)
+        if (problem !== null) problems.push(problem)
+      }
+      if (problems.length > 0) throw problems[0]
+      return 'every view’s source is there and fits its definition'
+    },
+    'warn',
+  )
+  await check(
+    'temporal',
+    async () => {
+      const { client, target } = await context.temporal()
+      const polled = await hasWorker(client, config.temporal.taskQueue)
+      if (!polled) throw new Error(`${target.address} answers, but no worker polls task queue ${config.temporal.taskQueue}: hindcast worker starts one`)
+      return `${target.address}, a worker polls task queue ${config.temporal.taskQueue}`
+    },
+    'warn',
+  )
+
+  const failed = findings.some(({ status }) => status === 'fail')
+  context.output.result({ healthy: !failed, findings }, () => findings.map(render).join('\n'))
+  return failed ? exitCodes.failed : exitCodes.done
+}
+
+const marks: Readonly<Record<Status, string>> = { ok: '✓', warn: '!', fail: '✗' }
+const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const
+
+const render = ({ check, status, message, hint }: Finding): string =>
+  `${paint(colours[status], marks[status])} ${check.padEnd(14)}${message}${hint === null ? '' : `\n${' '.repeat(16)}${hint}`}`

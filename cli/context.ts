@@ -1,0 +1,48 @@
+import type { Client } from '@temporalio/client'
+import { loadSettings, type ProjectSettings } from '../src/io/project-config.ts'
+import { openRuntime, type Runtime } from '../src/io/runtime.ts'
+import { connectClient, findTemporal, type TemporalTarget } from '../workers/connection.ts'
+import { createOutput, type ExitCode, type Output } from './output.ts'
+
+/** What a command may use; what it opens is closed when it ends. */
+export interface CommandContext {
+  readonly output: Output
+  readonly settings: ProjectSettings
+  runtime(): Promise<Runtime>
+  temporal(): Promise<{ readonly client: Client; readonly target: TemporalTarget }>
+}
+
+export interface GlobalOptions {
+  readonly project: string
+  readonly json?: boolean
+}
+
+export async function withContext(
+  options: GlobalOptions,
+  command: (context: CommandContext) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const settings = await loadSettings(options.project)
+  let runtime: Promise<Runtime> | undefined
+  let temporal: Promise<{ client: Client; target: TemporalTarget }> | undefined
+  const connect = async (): Promise<{ client: Client; target: TemporalTarget }> => {
+    const target = await findTemporal(settings)
+    return { client: await connectClient(target), target }
+  }
+  try {
+    return await command({
+      output: createOutput(options.json === true),
+      settings,
+      runtime: () => (runtime ??= openRuntime(settings)),
+      temporal: () => (temporal ??= connect()),
+    })
+  } finally {
+    await runtime?.then(
+      (opened) => opened.close(),
+      () => undefined,
+    )
+    await temporal?.then(
+      ({ client }) => client.connection.close(),
+      () => undefined,
+    )
+  }
+}

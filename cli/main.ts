@@ -1,0 +1,155 @@
+import { Command, CommanderError, Option } from 'commander'
+import { HindcastError } from '../src/contract/index.ts'
+import { backfillCommand } from './commands/backfill.ts'
+import { devCommand } from './commands/dev.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { historyCommand } from './commands/history.ts'
+import { importCommand } from './commands/import.ts'
+import { planCommand } from './commands/plan.ts'
+import { statusCommand } from './commands/status.ts'
+import { steerCommand } from './commands/steer.ts'
+import { workerCommand } from './commands/worker.ts'
+import { withContext, type CommandContext, type GlobalOptions } from './context.ts'
+import { exitCodes, reportError, type ExitCode } from './output.ts'
+
+const argv = process.argv.slice(2)
+const wantsJson = argv.includes('--json')
+
+/** Adds the options that every command has, and runs it with its context. */
+function define<Options extends object>(
+  command: Command,
+  examples: readonly string[],
+  run: (context: CommandContext, args: readonly string[], options: Options) => Promise<ExitCode>,
+): Command {
+  return command
+    .option('--json', 'one JSON document on stdout, nothing else')
+    .addOption(new Option('--project <dir>', 'folder with hindcast.config.ts').default('.', 'this folder'))
+    .addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`)
+    .action(async (...actionArgs: unknown[]) => {
+      const self = actionArgs.at(-1) as Command
+      const options = self.opts<Options & GlobalOptions>()
+      const args = self.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string')
+      process.exitCode = await withContext(options, (context) => run(context, args, options))
+    })
+}
+
+function wholeNumber(name: string, min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (Number.isInteger(value) && value >= min && value <= max) return value
+    throw new HindcastError('USAGE', `${name}: "${text}" is not a whole number from ${min} to ${max}`)
+  }
+}
+
+const port = (name: string): ((text: string) => number) => wholeNumber(name, 0, 65_535)
+
+const program = new Command('hindcast')
+  .description('Durable feature backfills on Apache Iceberg, orchestrated by Temporal')
+  .version('0.1.0')
+  .showHelpAfterError('(add --help for the options and examples)')
+  .exitOverride()
+  .configureOutput({ writeErr: (text) => (wantsJson ? undefined : process.stderr.write(text)) })
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done; 1 failed; 2 wrong usage; 3 audits refused; 4 waiting for approval; 5 conflict.',
+  )
+
+define(
+  program
+    .command('dev')
+    .description('Temporal dev server, worker and web page in one terminal')
+    .option('--port <n>', 'port of the Temporal server (0: any free one)', port('--port'))
+    .option('--ui-port <n>', "port of Temporal's Web UI (0: any free one)", port('--ui-port'))
+    .option('--web-port <n>', 'port of the Hindcast page (0: any free one)', port('--web-port'))
+    .option('--detach', 'start it in the background and return once it is ready')
+    .option('--stop', 'stop the one that runs for this project'),
+  ['hindcast dev', 'hindcast dev --detach', 'hindcast dev --stop', 'hindcast dev --port 7333'],
+  devCommand,
+)
+define(
+  program.command('worker').description('a worker against the configured Temporal, until it is stopped'),
+  ['hindcast worker', 'TEMPORAL_ADDRESS=temporal.example:7233 hindcast worker'],
+  workerCommand,
+)
+define(
+  program
+    .command('import')
+    .argument('<files...>', 'Parquet or CSV files')
+    .description('append files to a source table, creating it')
+    .requiredOption('--table <name>', 'namespace.table')
+    .requiredOption('--event-time <column>', 'column with the time of each event')
+    .addOption(
+      new Option('--partition-by <unit>', 'partitions of the event time, when the table is created')
+        .choices(['hour', 'day', 'month', 'none'])
+        .default('day'),
+    )
+    .option('--force', 'import files that were imported before once more'),
+  ['hindcast import flights.parquet --table raw.flights --event-time date'],
+  importCommand,
+)
+define(
+  rangeOptions(program.command('plan').argument('<view>').description('what would be computed and why; changes nothing')),
+  ['hindcast plan origin_delays --from 2001-01-02 --to 2001-07-02'],
+  planCommand,
+)
+define(
+  rangeOptions(
+    program.command('backfill').argument('<view>').description('compute, audit and publish one range of a feature view'),
+  )
+    .option('--require-approval', 'wait for approval before publishing')
+    .option('--detach', 'return once the run is started (or waits for approval)')
+    .option('--concurrency <n>', 'slices in flight at once', wholeNumber('--concurrency', 1, 500)),
+  [
+    'hindcast backfill origin_delays --from 2001-01-02 --to 2001-07-02',
+    'hindcast backfill origin_delays --from 2001-06-01 --to 2001-07-02 --force --require-approval',
+  ],
+  backfillCommand,
+)
+define(
+  program.command('status').argument('[run]').description('a run in detail, or the newest runs'),
+  ['hindcast status', 'hindcast status origin_delays-20010102-20010702-k3x9'],
+  statusCommand,
+)
+for (const [action, description] of [
+  ['pause', 'let running slices finish and start no more'],
+  ['resume', 'go on after a pause'],
+  ['approve', 'publish the audited snapshot of a run that waits for approval'],
+  ['reject', 'refuse it: nothing is published'],
+  ['cancel', 'stop a run: nothing is published, finished slices are kept'],
+] as const) {
+  const command = program.command(action).argument('<run>').description(description)
+  if (action === 'approve' || action === 'reject') command.option('--reason <text>', 'why, for the record')
+  define(command, [`hindcast ${action} origin_delays-20010102-20010702-k3x9`], steerCommand(action))
+}
+define(
+  program.command('history').argument('<view>').description('the published snapshots of a feature view'),
+  ['hindcast history origin_delays', 'hindcast history origin_delays --json'],
+  historyCommand,
+)
+define(
+  program.command('doctor').description('check the set-up and say how to mend it'),
+  ['hindcast doctor'],
+  doctorCommand,
+)
+
+function rangeOptions(command: Command): Command {
+  return command
+    .requiredOption('--from <time>', 'first feature time; ISO 8601, a date is midnight UTC')
+    .requiredOption('--to <time>', 'end of the range, exclusive')
+    .option('--force', 'compute every partition, also the fresh ones')
+    .option('--as-of <time|snapshot>', 'read the source as it was')
+}
+
+try {
+  await program.parseAsync(argv, { from: 'user' })
+} catch (error) {
+  if (!(error instanceof CommanderError)) {
+    process.exitCode = reportError(error, wantsJson)
+  } else if (error.exitCode === 0) {
+    process.exitCode = exitCodes.done
+  } else if (wantsJson) {
+    process.exitCode = reportError(new HindcastError('USAGE', error.message.replace(/^error: /, '')), true)
+  } else {
+    process.exitCode = exitCodes.usage
+  }
+}

@@ -1,0 +1,114 @@
+import {
+  QueryNotRegisteredError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client'
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fromFailure } from '../activities/index.ts'
+import { HindcastError, type BackfillResult, type Progress } from '../src/contract/index.ts'
+import { backfill } from '../workflows/index.ts'
+
+export type BackfillHandle = WorkflowHandle<typeof backfill>
+
+export const backfillHandle = (client: Client, runId: string): BackfillHandle =>
+  client.workflow.getHandle<typeof backfill>(runId)
+
+/** Turns the ways a workflow fails into the error of this run. */
+export function runError(error: unknown, runId: string): unknown {
+  if (error instanceof WorkflowNotFoundError) {
+    return new HindcastError('RUN_NOT_FOUND', `there is no run "${runId}"`, {
+      hint: 'hindcast status lists the newest runs.',
+      context: { run: runId },
+    })
+  }
+  if (!(error instanceof WorkflowFailedError)) return error
+  const { cause } = error
+  if (cause instanceof CancelledFailure) {
+    return new HindcastError('CANCELLED', `run ${runId} was cancelled; nothing was published`, {
+      hint: 'Start it again: finished slices are reused.',
+    })
+  }
+  if (cause instanceof TerminatedFailure || cause instanceof TimeoutFailure) {
+    return new HindcastError('CANCELLED', `run ${runId} was stopped from outside: ${cause.message}`, {
+      hint: 'Start it again: finished slices are reused.',
+    })
+  }
+  return (cause instanceof ApplicationFailure ? fromFailure(cause) : null) ?? error
+}
+
+/** The run's progress; null while no worker answers. */
+export async function queryProgress(client: Client, runId: string): Promise<Progress | null> {
+  try {
+    return await client.withDeadline(Date.now() + 3_000, () => backfillHandle(client, runId).query<Progress, []>('progress'))
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw runError(error, runId)
+    if (error instanceof QueryNotRegisteredError) {
+      throw new HindcastError('REQUEST_INVALID', `${runId} is a workflow, but not a backfill`)
+    }
+    return null
+  }
+}
+
+const pollMs = 250
+
+export type FollowEnd =
+  | { readonly end: 'closed'; readonly result: BackfillResult }
+  | { readonly end: 'awaiting-approval'; readonly progress: Progress }
+
+/**
+ * Follows a run to its end, or, where asked, to the point where it waits for approval.
+ * @throws the run's own error
+ */
+export async function followRun(
+  client: Client,
+  runId: string,
+  options: {
+    readonly stopAtApproval: boolean
+    readonly onProgress: (progress: Progress) => void
+    readonly onSilence: () => void
+  },
+): Promise<FollowEnd> {
+  const stop = new AbortController()
+  const closed = backfillHandle(client, runId)
+    .result()
+    .then(
+      (result) => ({ end: 'closed', result }) as const,
+      (error: unknown) => {
+        throw runError(error, runId)
+      },
+    )
+    .finally(() => stop.abort())
+  const watch = async (): Promise<FollowEnd> => {
+    while (!stop.signal.aborted) {
+      const progress = await queryProgress(client, runId)
+      if (stop.signal.aborted) break
+      if (progress === null) options.onSilence()
+      else {
+        options.onProgress(progress)
+        if (options.stopAtApproval && progress.state === 'awaiting-approval') return { end: 'awaiting-approval', progress }
+      }
+      await delay(pollMs, undefined, { signal: stop.signal }).catch(() => undefined)
+    }
+    return closed
+  }
+  try {
+    return await Promise.race([closed, watch()])
+  } finally {
+    stop.abort()
+    // A run that is left waiting must not fail this process later.
+    closed.catch(() => undefined)
+  }
+}
+
+/** Whether a worker polls the task queue. */
+export async function hasWorker(client: Client, taskQueue: string): Promise<boolean> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: 1,
+  })
+  return pollers.length > 0
+}

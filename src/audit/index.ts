@@ -1,0 +1,1 @@
+export { auditColumns, auditName, auditQuery, judge, needsBaseline, type Measurement } from './checks.ts'

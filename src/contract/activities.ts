@@ -1,0 +1,38 @@
+import type {
+  ApprovalDecision,
+  AuditResult,
+  BackfillInput,
+  PlanSummary,
+  PublishedSnapshot,
+  SliceSummary,
+  StagedSnapshot,
+} from './backfill.ts'
+
+/** Who is asking: the workflow id, and the id of its first execution, which survives retries, resets and continue-as-new. */
+export interface RunIdentity {
+  readonly workflowId: string
+  readonly executionId: string
+}
+
+/** The side effects of one backfill, in the order of its steps. Each may run more than once and then gives the same answer. */
+export interface BackfillActivities {
+  planBackfill(request: { readonly input: BackfillInput; readonly run: RunIdentity }): Promise<PlanSummary>
+  computeSlice(request: { readonly plan: string; readonly index: number }): Promise<SliceSummary>
+  stageSnapshot(request: { readonly plan: string }): Promise<StagedSnapshot>
+  runAudit(request: { readonly plan: string; readonly snapshotId: string; readonly index: number }): Promise<AuditResult>
+  publishSnapshot(request: {
+    readonly plan: string
+    readonly snapshotId: string
+    readonly audits: readonly AuditResult[]
+    readonly decision: ApprovalDecision | null
+  }): Promise<PublishedSnapshot>
+  /** Writes audit.json and report.html; gives the report's address. */
+  writeReport(request: {
+    readonly plan: string
+    readonly snapshotId: string
+    readonly verdict: 'published' | 'refused by its audits' | 'rejected'
+    readonly audits: readonly AuditResult[]
+    readonly totals: { readonly rows: number; readonly bytes: number; readonly reused: number; readonly rejectedRows: number }
+  }): Promise<string>
+  dropBranch(request: { readonly plan: string }): Promise<void>
+}

@@ -1,0 +1,237 @@
+import { z } from 'zod'
+import { HindcastError } from './errors.ts'
+import { parseInstant } from './instant.ts'
+
+/** Task queue that every Hindcast workflow and activity runs on, unless the config names another. */
+export const TASK_QUEUE = 'hindcast'
+
+const instantText = z.string().superRefine((text, context) => {
+  try {
+    parseInstant(text, 'time')
+  } catch {
+    context.addIssue({ code: 'custom', message: `"${text}" is not an ISO 8601 date or time` })
+  }
+})
+
+/** Input of the workflow `backfill`: names and times only, never code. `to` is exclusive. */
+export const backfillInputSchema = z.strictObject({
+  view: z.string().min(1),
+  from: instantText,
+  to: instantText,
+  /** Compute every partition of the range, also the fresh ones. */
+  force: z.boolean().optional(),
+  /** Wait for `approve` before publishing, whatever the audits say. */
+  requireApproval: z.boolean().optional(),
+  /** Slices in flight at once; the default is the project's `limits.concurrency`. */
+  concurrency: z.int().min(1).max(500).optional(),
+  /** Read the source as it was: an ISO 8601 time, or a snapshot id. */
+  asOf: z.string().min(1).optional(),
+})
+export type BackfillInput = z.infer<typeof backfillInputSchema>
+
+/**
+ * Checks a workflow's input and the order of its times.
+ * @throws REQUEST_INVALID naming the first field that does not fit
+ */
+export function parseBackfillInput(value: unknown): BackfillInput {
+  const input = parseRequest(backfillInputSchema, value, 'backfill')
+  if (parseInstant(input.from, 'from') >= parseInstant(input.to, 'to')) {
+    throw new HindcastError('REQUEST_INVALID', `from (${input.from}) is not before to (${input.to})`, {
+      hint: 'The range is half-open: from is its first feature time, to the first one after it.',
+      context: { field: 'from' },
+    })
+  }
+  return input
+}
+
+/** Parses `value` with `schema`, turning zod's report into one REQUEST_INVALID that names each field. */
+export function parseRequest<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map(describeIssue)
+  throw new HindcastError('REQUEST_INVALID', `${what}: ${problems.join('; ')}`, {
+    hint: `The input is one JSON object: ${JSON.stringify({ view: 'origin_delays', from: '2001-01-02', to: '2001-07-02' })}.`,
+    context: { field: parsed.error.issues[0]?.path.join('.') ?? '' },
+  })
+}
+
+/** One zod issue as `field: reason`. */
+export function describeIssue(issue: z.core.$ZodIssue): string {
+  const path = issue.path.map(String).join('.')
+  if (issue.code === 'unrecognized_keys') {
+    const names = issue.keys.map((key) => (path === '' ? key : `${path}.${key}`)).join(', ')
+    return `unknown field ${names}`
+  }
+  return path === '' ? issue.message : `${path}: ${issue.message}`
+}
+
+/** Why a partition is computed, or not. */
+export const partitionReasons = [
+  'fresh',
+  'missing',
+  'definition-changed',
+  'source-changed',
+  'foreign-write',
+  'forced',
+] as const
+export type PartitionReason = (typeof partitionReasons)[number]
+
+/** What the workflow knows of a plan: its address and counts. The plan itself is a file. */
+export interface PlanSummary {
+  readonly runId: string
+  readonly view: string
+  readonly table: string
+  /** Address of plan.json. */
+  readonly plan: string
+  /** sha256 of what is to be computed; two plans with one hash compute the same bytes. */
+  readonly planHash: string
+  readonly from: string
+  readonly to: string
+  readonly partitions: Readonly<Record<PartitionReason, number>>
+  readonly todoPartitions: number
+  readonly slices: number
+  /** Rows and file bytes of the source that the slices will read, each slice counted for itself. */
+  readonly inputRows: number
+  readonly inputBytes: number
+  readonly sourceTable: string
+  readonly sourceSnapshotId: string
+  /** Head of `main` that the plan compares with; null when the table has no snapshot yet. */
+  readonly baseSnapshotId: string | null
+  readonly audits: readonly string[]
+  readonly approval: ApprovalPolicy
+  readonly concurrency: number
+  readonly onPublished: DownstreamWorkflow | null
+}
+
+export const approvalPolicies = ['never', 'on-warn', 'always'] as const
+export type ApprovalPolicy = (typeof approvalPolicies)[number]
+
+/** A workflow to start when a snapshot is published; its input names view, table and snapshot id. */
+export interface DownstreamWorkflow {
+  readonly workflow: string
+  readonly taskQueue: string
+}
+
+/** What one slice left behind. */
+export interface SliceSummary {
+  readonly index: number
+  /** Found finished at its address, by an earlier attempt or another run. */
+  readonly reused: boolean
+  readonly partitions: number
+  readonly files: number
+  readonly rows: number
+  readonly bytes: number
+  /** Source rows left out for a null key or a null event time. */
+  readonly rejectedRows: number
+  readonly elapsedMs: number
+}
+
+export interface StagedSnapshot {
+  readonly snapshotId: string
+  readonly branch: string
+  readonly baseSnapshotId: string | null
+  readonly files: number
+  readonly rows: number
+  readonly bytes: number
+  readonly replacedFiles: number
+}
+
+export const auditStatuses = ['pass', 'warn', 'fail'] as const
+export type AuditStatus = (typeof auditStatuses)[number]
+
+export interface AuditResult {
+  /** Check and arguments as the definition has them: `null_rate(delay_avg_7d)`. */
+  readonly name: string
+  readonly status: AuditStatus
+  /** The measured value and the limit it was held against; null where there was nothing to measure. */
+  readonly value: number | null
+  readonly limit: number
+  /** One sentence with check, value and limit. */
+  readonly message: string
+  readonly blocking: boolean
+}
+
+export interface PublishedSnapshot {
+  readonly snapshotId: string
+  /** False when an earlier attempt had already published it. */
+  readonly published: boolean
+  /** Staged anew because `main` had moved in other partitions. */
+  readonly restaged: boolean
+}
+
+export const verdicts = ['published', 'fresh'] as const
+
+/** How a run that did not fail ended. */
+export interface BackfillResult {
+  readonly runId: string
+  readonly view: string
+  readonly table: string
+  readonly from: string
+  readonly to: string
+  readonly verdict: (typeof verdicts)[number]
+  /** The snapshot that `main` shows; null when nothing was ever published. */
+  readonly snapshotId: string | null
+  readonly partitions: Readonly<Record<PartitionReason, number>>
+  readonly slices: number
+  readonly reusedSlices: number
+  readonly rows: number
+  readonly bytes: number
+  readonly rejectedRows: number
+  readonly audits: readonly AuditResult[]
+  readonly report: string | null
+}
+
+export const runStates = [
+  'planning',
+  'computing',
+  'staging',
+  'auditing',
+  'awaiting-approval',
+  'publishing',
+  'handing-over',
+  'published',
+  'fresh',
+  'failed',
+  'cancelled',
+] as const
+export type RunState = (typeof runStates)[number]
+
+/** Answer of the query `progress`. */
+export interface Progress {
+  readonly state: RunState
+  readonly paused: boolean
+  readonly runId: string | null
+  readonly input: BackfillInput
+  readonly plan: PlanSummary | null
+  readonly slices: { readonly total: number; readonly done: number; readonly running: number; readonly reused: number }
+  readonly partitionsDone: number
+  readonly rows: number
+  readonly bytes: number
+  readonly rejectedRows: number
+  readonly concurrency: number
+  /** Epoch ms of the first slice's start, and of the last change of this answer. */
+  readonly computeStartedMs: number | null
+  readonly updatedMs: number
+  readonly staged: StagedSnapshot | null
+  readonly audits: readonly AuditResult[]
+  readonly decision: ApprovalDecision | null
+  readonly published: PublishedSnapshot | null
+  readonly report: string | null
+  readonly lastError: string | null
+}
+
+export interface ApprovalDecision {
+  readonly decision: 'approve' | 'reject'
+  readonly by: string
+  readonly reason: string
+}
+
+/** Input of the updates `approve` and `reject`. */
+export const approvalSchema = z.strictObject({
+  by: z.string().max(200).optional(),
+  reason: z.string().max(2000).optional(),
+})
+export type ApprovalInput = z.infer<typeof approvalSchema>
+
+export const concurrencySchema = z.strictObject({ concurrency: z.int().min(1).max(500) })
+export type ConcurrencyInput = z.infer<typeof concurrencySchema>

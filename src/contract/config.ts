@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { approvalPolicies } from './backfill.ts'
+
+const bytes = z
+  .union([z.int().positive(), z.string().regex(/^\d+(\.\d+)?\s*(B|KB|MB|GB|TB)$/i, 'write a size such as 64MB')])
+  .transform((value) => (typeof value === 'number' ? value : parseBytes(value)))
+
+const port = z.int().min(0).max(65_535)
+
+/** `hindcast.config.ts`, after `${ENV}` was put in. Every part has a default, so that an empty config is a working project. */
+export const configSchema = z.strictObject({
+  /** Namespace of the feature tables. */
+  namespace: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]*$/, 'use lower-case letters, digits and _')
+    .default('features'),
+  catalog: z
+    .strictObject({
+      type: z.literal('sqlite').default('sqlite'),
+      name: z.string().min(1).default('hindcast'),
+      /** Relative to the project's folder. */
+      file: z.string().min(1).default('.hindcast/catalog.db'),
+    })
+    .prefault({}),
+  /** A folder, relative to the project's. */
+  warehouse: z.string().min(1).default('.hindcast/warehouse'),
+  temporal: z
+    .strictObject({
+      /** Where a Temporal server runs already; without it, `hindcast dev` starts one. The environment goes before it. */
+      address: z.string().min(1).optional(),
+      namespace: z.string().min(1).default('default'),
+      taskQueue: z.string().min(1).default('hindcast'),
+    })
+    .prefault({}),
+  dev: z
+    .strictObject({
+      temporalPort: port.default(7233),
+      temporalUiPort: port.default(8233),
+      webPort: port.default(8234),
+    })
+    .prefault({}),
+  engine: z
+    .strictObject({
+      type: z.literal('duckdb').default('duckdb'),
+      /** Of one slice. */
+      memoryLimit: bytes.prefault('2GB'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      /** Slices in flight at once, over all workers. */
+      concurrency: z.int().min(1).max(500).default(8),
+      /** Slices that one worker computes at once; by default one a core. */
+      slicesPerWorker: z.int().min(1).max(256).optional(),
+      /** Source bytes (of the columns read, uncompressed, estimated) that one slice may read. */
+      sliceInputBytes: bytes.prefault('40MB'),
+      /** Days that an unpublished branch is kept. */
+      stagedRetentionDays: z.number().positive().default(7),
+    })
+    .prefault({}),
+  approval: z.enum(approvalPolicies).default('never'),
+  /** Started with the published snapshot's id, for example to train. */
+  onPublished: z.strictObject({ workflow: z.string().min(1), taskQueue: z.string().min(1) }).optional(),
+})
+
+export type ProjectConfig = z.output<typeof configSchema>
+export type ProjectConfigInput = z.input<typeof configSchema>
+
+/** Gives a project's configuration its types; the values are checked when the project loads. */
+export const defineConfig = (config: ProjectConfigInput): ProjectConfigInput => config
+
+const byteUnits: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 }
+
+function parseBytes(text: string): number {
+  const [, amount, unit] = /^([\d.]+)\s*([A-Z]+)$/i.exec(text) ?? []
+  return Math.round(Number(amount) * (byteUnits[(unit ?? 'B').toUpperCase()] ?? 1))
+}

@@ -1,0 +1,63 @@
+import type { PartitionReason, PlanSummary } from './backfill.ts'
+
+/** One partition of the range, and what becomes of it. */
+export interface PlannedPartition {
+  readonly key: string
+  readonly ordinal: number
+  readonly reason: PartitionReason
+  /** Hash of the source files and columns that it is computed from. */
+  readonly source: string
+}
+
+/** A partition that a slice writes. */
+export interface SlicePartition {
+  readonly ordinal: number
+  readonly key: string
+  /** Where its data file goes: made of what it is computed from and what it replaces, so that no path is ever used twice. */
+  readonly path: string
+}
+
+/** Neighbouring partitions that one activity computes. */
+export interface PlannedSlice {
+  /** Hash of its partitions' addresses: the same slice, in whatever run, has the same. */
+  readonly address: string
+  readonly partitions: readonly SlicePartition[]
+  /** Indices into the plan's source files. */
+  readonly files: readonly number[]
+  readonly inputRows: number
+  readonly inputBytes: number
+}
+
+/**
+ * plan.json: everything a run computes and what it was decided from. `View` and `TableSchema` are the canonical definition and
+ * Iceberg's schema, which this folder does not know.
+ */
+export interface Plan<View = unknown, TableSchema = unknown> {
+  readonly version: 1
+  readonly summary: PlanSummary
+  readonly run: { readonly workflowId: string; readonly folder: string }
+  readonly definition: View
+  readonly fingerprint: { readonly data: string; readonly metadata: string }
+  readonly codeVersion: string
+  readonly engine: string
+  /** URI of the folder that holds this table's runs and slices. */
+  readonly runsFolder: string
+  readonly target: {
+    readonly namespace: string
+    readonly name: string
+    readonly location: string
+    /** The schema that this run writes; its ids continue those of the table. */
+    readonly schema: TableSchema
+  }
+  readonly source: {
+    readonly table: string
+    readonly snapshotId: string
+    readonly schema: TableSchema
+    readonly files: readonly { readonly path: string; readonly rows: number; readonly bytes: number }[]
+    /** Rows of the source that no window can see, for their event time is null. */
+    readonly nullEventTimes: number
+  }
+  readonly partitions: readonly PlannedPartition[]
+  readonly slices: readonly PlannedSlice[]
+  readonly createdAt: string
+}

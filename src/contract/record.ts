@@ -1,0 +1,53 @@
+import { z } from 'zod'
+
+/** Keys that Hindcast adds to the summary of every snapshot it makes. */
+export const summaryKeys = {
+  runId: 'hindcast.run-id',
+  view: 'hindcast.view',
+  definition: 'hindcast.definition',
+  codeVersion: 'hindcast.code-version',
+  sourceSnapshots: 'hindcast.source-snapshots',
+  record: 'hindcast.record',
+  /** The plan's hash: with the run id it tells one staged snapshot from another of the same run. */
+  plan: 'hindcast.plan',
+} as const
+
+/** One partition of the ledger: what its live files were computed from. */
+const ledgerEntrySchema = z.strictObject({
+  /** Data fingerprint of the definition. */
+  definition: z.string(),
+  /** Hash over the source files whose event times touch the partition's windows, and the source columns read. */
+  source: z.string(),
+  /** Data file paths, in order; none for a partition that came out empty. */
+  files: z.array(z.string()),
+  rows: z.number(),
+})
+export type LedgerEntry = z.infer<typeof ledgerEntrySchema>
+
+/** record.json: what a snapshot was made from. The ledger is whole: it names every partition of the table, not only this run's. */
+export const buildRecordSchema = z.strictObject({
+  version: z.literal(1),
+  runId: z.string(),
+  workflowId: z.string(),
+  view: z.string(),
+  table: z.string(),
+  planHash: z.string(),
+  snapshotId: z.string(),
+  baseSnapshotId: z.string().nullable(),
+  codeVersion: z.string(),
+  semanticsVersion: z.string(),
+  engine: z.string(),
+  /** Canonical definition: enough to compute again without the TypeScript source. */
+  definition: z.unknown(),
+  definitionFingerprint: z.strictObject({ data: z.string(), metadata: z.string() }),
+  sources: z.array(z.strictObject({ table: z.string(), snapshotId: z.string() })),
+  from: z.string(),
+  to: z.string(),
+  /** Keys of the partitions this run computed. */
+  computed: z.array(z.string()),
+  ledger: z.record(z.string(), ledgerEntrySchema),
+  audits: z.array(z.unknown()),
+  decision: z.unknown(),
+  createdAt: z.string(),
+})
+export type BuildRecord = z.infer<typeof buildRecordSchema>

@@ -1,0 +1,162 @@
+/** Avro object container files: https://avro.apache.org/docs/current/specification/#object-container-files */
+import { createHash } from 'node:crypto'
+import { deflateRawSync, inflateRawSync, zstdDecompressSync } from 'node:zlib'
+import { HindcastError } from '../contract/errors.ts'
+import { AvroInput, AvroOutput, avroWriter, recordReader, type AvroRow } from './avro-codec.ts'
+import { AvroError, parseAvroSchema } from './avro-schema.ts'
+
+const magic = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01)
+const syncLength = 16
+
+/** Uncompressed bytes of one block; readers decode block by block. */
+const blockBytes = 1 << 20
+
+/** What one block may unpack to: far above any writer's blocks, far below what would take the process down. */
+const maxUnpackedBytes = 1 << 29
+
+export type AvroCodec = 'null' | 'deflate'
+
+/**
+ * Writes rows as one file. The same rows give the same bytes: the sync marker, random by custom, is a hash of the content.
+ * @param schema the Avro schema as JSON, with Iceberg's `field-id` attributes
+ * @param header further attributes of the file's header
+ */
+export function writeAvroContainer(
+  schema: object,
+  rows: Iterable<AvroRow>,
+  header: Readonly<Record<string, string>>,
+  codec: AvroCodec = 'deflate',
+): Uint8Array {
+  const schemaText = JSON.stringify(schema)
+  const write = avroWriter(parseAvroSchema(schemaText))
+  const head = new AvroOutput()
+  const attributes = Object.entries({ ...header, 'avro.schema': schemaText, 'avro.codec': codec })
+  head.raw(magic)
+  head.long(attributes.length)
+  for (const [key, value] of attributes) {
+    head.sized(new TextEncoder().encode(key))
+    head.sized(new TextEncoder().encode(value))
+  }
+  head.byte(0)
+
+  const blocks: { readonly count: number; readonly body: Uint8Array }[] = []
+  let block = new AvroOutput()
+  let count = 0
+  const flush = (): void => {
+    if (count === 0) return
+    blocks.push({ count, body: codec === 'null' ? block.bytes() : deflateRawSync(block.bytes()) })
+    block = new AvroOutput()
+    count = 0
+  }
+  for (const row of rows) {
+    write(block, row)
+    count++
+    if (block.length >= blockBytes) flush()
+  }
+  flush()
+
+  const hash = createHash('sha256').update(head.bytes())
+  for (const { body } of blocks) hash.update(body)
+  const sync = hash.digest().subarray(0, syncLength)
+  const file = new AvroOutput()
+  file.raw(head.bytes())
+  file.raw(sync)
+  for (const { count: rowCount, body } of blocks) {
+    file.long(rowCount)
+    file.sized(body)
+    file.raw(sync)
+  }
+  return file.bytes()
+}
+
+export interface AvroContainer {
+  /** The attributes of the header, decoded as text. */
+  readonly header: ReadonlyMap<string, string>
+  readonly rows: readonly AvroRow[]
+}
+
+/**
+ * Reads a whole file.
+ * @param path names the file in errors
+ * @param skipped field ids that are not wanted
+ * @throws MANIFEST_INVALID with the file and the reason when the bytes are damaged; FEATURE_UNSUPPORTED for an unknown codec
+ */
+export function readAvroContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<number>): AvroContainer {
+  try {
+    return readContainer(bytes, path, skipped)
+  } catch (error) {
+    throw error instanceof AvroError ? manifestInvalid(path, error.message, error) : error
+  }
+}
+
+/** MANIFEST_INVALID for a manifest or manifest list. */
+export function manifestInvalid(path: string, reason: string, cause?: unknown): HindcastError {
+  return new HindcastError('MANIFEST_INVALID', `${path} cannot be read: ${reason}`, {
+    hint: 'The file was damaged or cut off. Restore it from a backup, or roll the table back to a snapshot before it.',
+    context: { path },
+    cause,
+  })
+}
+
+function readContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<number>): AvroContainer {
+  const input = new AvroInput(bytes)
+  if (magic.some((byte) => input.left === 0 || input.byte() !== byte)) throw new AvroError('it is no Avro file')
+  const header = readHeader(input)
+  const schema = parseAvroSchema(header.get('avro.schema') ?? '')
+  if (schema.kind !== 'record') throw new AvroError('its rows are no records')
+  const unpack = unpacker(header.get('avro.codec') ?? 'null', path)
+  const sync = input.take(syncLength)
+  const read = recordReader(schema, skipped)
+  const rows: AvroRow[] = []
+  while (input.left > 0) {
+    const count = input.long()
+    const body = new AvroInput(unpack(input.take(input.size())))
+    if (count < 0n || count > BigInt(body.left))
+      throw new AvroError(`a block claims ${count} rows in ${body.left} bytes`)
+    for (let index = 0n; index < count; index++) rows.push(read(body))
+    if (body.left !== 0) throw new AvroError(`a block has ${body.left} bytes behind its last row`)
+    if (!sameBytes(input.take(syncLength), sync)) {
+      throw new AvroError(`the block that ends at byte ${input.position} is not closed by the file’s sync marker`)
+    }
+  }
+  return { header, rows }
+}
+
+function readHeader(input: AvroInput): Map<string, string> {
+  const header = new Map<string, string>()
+  const text = (): string => new TextDecoder().decode(input.take(input.size()))
+  for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
+    for (let index = 0; index < count; index++) {
+      const key = text()
+      header.set(key, text())
+    }
+  }
+  return header
+}
+
+function unpacker(codec: string, path: string): (block: Uint8Array) => Uint8Array {
+  const guarded = (unpack: (block: Uint8Array) => Uint8Array) => (block: Uint8Array) => {
+    try {
+      return unpack(block)
+    } catch (error) {
+      throw new AvroError(`a block cannot be unpacked (${error instanceof Error ? error.message : codec})`, {
+        cause: error,
+      })
+    }
+  }
+  switch (codec) {
+    case 'null':
+      return (block) => block
+    case 'deflate':
+      return guarded((block) => inflateRawSync(block, { maxOutputLength: maxUnpackedBytes }))
+    case 'zstandard':
+      return guarded((block) => zstdDecompressSync(block, { maxOutputLength: maxUnpackedBytes }))
+    default:
+      throw new HindcastError('FEATURE_UNSUPPORTED', `${path} is packed with ${codec}, which is not read here`, {
+        hint: 'Set the table property write.avro.compression-codec to gzip and rewrite its manifests.',
+        context: { path, codec },
+      })
+  }
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index])

@@ -1,0 +1,74 @@
+/** Typed access to the fields of an Avro row, by field id. */
+import type { AvroRow, AvroValue } from './avro-codec.ts'
+import { AvroError } from './avro-schema.ts'
+
+const wrong = (id: number, wanted: string): never => {
+  throw new AvroError(`field ${id} holds no ${wanted}`)
+}
+
+/** The value, null where it is null or the file lacks the field. */
+export const valueOf = (row: AvroRow, id: number): AvroValue => row[id] ?? null
+
+export function optionalLong(row: AvroRow, id: number): bigint | null {
+  const value = valueOf(row, id)
+  if (value === null || typeof value === 'bigint') return value
+  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : wrong(id, 'whole number')
+}
+
+export const requiredLong = (row: AvroRow, id: number): bigint => optionalLong(row, id) ?? wrong(id, 'whole number')
+
+export function optionalInt(row: AvroRow, id: number): number | null {
+  const value = optionalLong(row, id)
+  return value === null || BigInt.asIntN(32, value) === value
+    ? value === null
+      ? null
+      : Number(value)
+    : wrong(id, 'int')
+}
+
+export const requiredInt = (row: AvroRow, id: number): number => optionalInt(row, id) ?? wrong(id, 'int')
+
+export function requiredString(row: AvroRow, id: number): string {
+  const value = valueOf(row, id)
+  return typeof value === 'string' ? value : wrong(id, 'text')
+}
+
+export function requiredBoolean(row: AvroRow, id: number): boolean {
+  const value = valueOf(row, id)
+  return typeof value === 'boolean' ? value : wrong(id, 'boolean')
+}
+
+export function optionalBytes(row: AvroRow, id: number): Uint8Array | null {
+  const value = valueOf(row, id)
+  return value === null || value instanceof Uint8Array ? value : wrong(id, 'bytes')
+}
+
+export function optionalList(row: AvroRow, id: number): readonly AvroValue[] | null {
+  const value = valueOf(row, id)
+  return value === null || Array.isArray(value) ? (value as readonly AvroValue[] | null) : wrong(id, 'list')
+}
+
+export function asRow(value: AvroValue | undefined, id: number): AvroRow {
+  const isRow =
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Uint8Array) &&
+    !(value instanceof Map)
+  return isRow ? (value as AvroRow) : wrong(id, 'record')
+}
+
+export const requiredRow = (row: AvroRow, id: number): AvroRow => asRow(row[id], id)
+
+/** A map by field id, which Iceberg stores as a list of pairs. */
+export function optionalMap<V>(
+  row: AvroRow,
+  id: number,
+  keyId: number,
+  value: (pair: AvroRow) => V,
+): ReadonlyMap<number, V> | null {
+  const pairs = optionalList(row, id)
+  return pairs === null
+    ? null
+    : new Map(pairs.map((pair) => [requiredInt(asRow(pair, id), keyId), value(asRow(pair, id))]))
+}

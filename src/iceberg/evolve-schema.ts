@@ -1,0 +1,33 @@
+import { HindcastError } from '../contract/errors.ts'
+import type { NestedField, Schema } from './schema.ts'
+import type { TableMetadata } from './table-metadata.ts'
+
+/**
+ * The schema that a table must have to hold rows of `desired`: a column that keeps its name and type keeps its field id, any other is
+ * given a fresh one, so that old files never show old values under a new meaning. Gives the table's own schema (with its schema id)
+ * when nothing differs, also when one of its former schemas is the one.
+ * @throws SCHEMA_INCOMPATIBLE when a required column would have to be added to, or change in, a table that has rows without it
+ */
+export function evolveSchema(metadata: TableMetadata, desired: Schema): Schema {
+  const current = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
+  const known = new Map((current?.fields ?? []).map((field) => [field.name, field]))
+  let nextId = metadata.lastColumnId + 1
+  const fields = desired.fields.map((field): NestedField => {
+    const old = known.get(field.name)
+    if (old !== undefined && old.type === field.type && (old.required || !field.required))
+      return { ...field, id: old.id }
+    if (field.required) {
+      throw new HindcastError(
+        'SCHEMA_INCOMPATIBLE',
+        `the table's key column ${field.name} ${old === undefined ? 'is missing' : `is ${JSON.stringify(old.type)}, not ${JSON.stringify(field.type)}`}`,
+        { hint: 'A view whose keys change is another view: give it a new name.', context: { column: field.name } },
+      )
+    }
+    return { ...field, id: nextId++ }
+  })
+  const identifiers = fields.filter(({ required }) => required).map(({ id }) => id)
+  const same = metadata.schemas.find((schema) => JSON.stringify(schema.fields) === JSON.stringify(fields))
+  if (same !== undefined) return same
+  const schemaId = Math.max(...metadata.schemas.map((schema) => schema.schemaId)) + 1
+  return { schemaId, fields, ...(desired.identifierFieldIds === undefined ? {} : { identifierFieldIds: identifiers }) }
+}

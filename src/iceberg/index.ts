@@ -1,0 +1,97 @@
+export { appendFiles, type AppendRequest } from './actions/append.ts'
+export {
+  overwritePartitions,
+  type OverwritePartitionsRequest,
+  type OverwriteResult,
+} from './actions/overwrite-partitions.ts'
+export { dropRef, setBranch } from './actions/set-ref.ts'
+export type { RefRetention } from './actions/write-snapshot.ts'
+export { readAvroContainer, writeAvroContainer, type AvroCodec, type AvroContainer } from './avro-container.ts'
+export { evolveSchema } from './evolve-schema.ts'
+export type { FileIO } from './file-io.ts'
+export { decodeManifestList, encodeManifestList, type ManifestListHeader } from './manifest-list.ts'
+export {
+  DataContent,
+  EntryStatus,
+  type DataFile,
+  type DetachedManifest,
+  type Literal,
+  type ManifestEntry,
+  type ManifestFile,
+  type PartitionFieldSummary,
+  type PartitionTuple,
+} from './manifest-model.ts'
+export {
+  decodeManifest,
+  encodeManifest,
+  type DecodeManifestOptions,
+  type EncodedManifest,
+  type EncodeManifestRequest,
+  type ManifestContext,
+} from './manifest.ts'
+export {
+  applyUpdates,
+  checkRequirements,
+  conflictIn,
+  MAIN,
+  newTableMetadata,
+  withMetadataLog,
+} from './metadata-updates.ts'
+export { partitionKey } from './partition-values.ts'
+export { planFiles, type FilePlan, type PlanFilesRequest, type PlannedFile } from './scan.ts'
+export type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './schema.ts'
+export {
+  compareLiterals,
+  decodeSingleValue,
+  DEFAULT_BOUND_LENGTH,
+  encodeSingleValue,
+  truncateLowerBound,
+  truncateUpperBound,
+} from './single-value.ts'
+export { ancestorsOf, snapshotFor, type SnapshotSelector } from './snapshots.ts'
+export { parseTableMetadata, serializeTableMetadata } from './table-metadata-json.ts'
+export type {
+  PartitionField,
+  PartitionSpec,
+  Snapshot,
+  SnapshotRef,
+  SortField,
+  SortOrder,
+  TableMetadata,
+} from './table-metadata.ts'
+export type {
+  Catalog,
+  CommitOutcome,
+  NewTable,
+  Table,
+  TableChange,
+  TableIdentifier,
+  TableRequirement,
+  TableUpdate,
+} from './table.ts'
+export type { TimeRange } from './time-range.ts'
+export {
+  applyTransform,
+  bucketHash,
+  humanPartitionValue,
+  parseTransform,
+  partitionPath,
+  partitionTypes,
+  transformResultType,
+  type TimeUnit,
+  type Transform,
+} from './transforms.ts'
+export {
+  assignFieldIds,
+  decimalShape,
+  fieldIds,
+  findFieldById,
+  findFieldByName,
+  fixedLength,
+  highestFieldId,
+  parseSchema,
+  parseType,
+  schemaToJson,
+  typeToJson,
+  TypeSyntaxError,
+} from './types.ts'

@@ -1,0 +1,118 @@
+/** Manifest lists as bytes, format version 2: https://iceberg.apache.org/spec/#manifest-lists */
+import { HindcastError } from '../contract/errors.ts'
+import type { AvroRow } from './avro-codec.ts'
+import { manifestInvalid, readAvroContainer, writeAvroContainer } from './avro-container.ts'
+import {
+  asRow,
+  optionalBytes,
+  optionalInt,
+  optionalList,
+  optionalLong,
+  requiredBoolean,
+  requiredInt,
+  requiredLong,
+  requiredString,
+  valueOf,
+} from './avro-rows.ts'
+import { AvroError } from './avro-schema.ts'
+import type { ManifestFile, PartitionFieldSummary } from './manifest-model.ts'
+import { manifestListSchema } from './manifest-schema.ts'
+
+export interface ManifestListHeader {
+  readonly snapshotId: bigint
+  readonly parentSnapshotId: bigint | null
+  readonly sequenceNumber: bigint
+}
+
+/** Encodes the manifest list of one snapshot; the same manifests give the same bytes. */
+export function encodeManifestList(manifests: readonly ManifestFile[], header: ManifestListHeader): Uint8Array {
+  return writeAvroContainer(manifestListSchema, manifests.map(manifestToRow), {
+    'snapshot-id': header.snapshotId.toString(),
+    'parent-snapshot-id': header.parentSnapshotId?.toString() ?? 'null',
+    'sequence-number': header.sequenceNumber.toString(),
+    'format-version': '2',
+  })
+}
+
+const manifestToRow = (manifest: ManifestFile): AvroRow => ({
+  500: manifest.manifestPath,
+  501: manifest.manifestLength,
+  502: manifest.partitionSpecId,
+  517: manifest.content === 'data' ? 0 : 1,
+  515: manifest.sequenceNumber,
+  516: manifest.minSequenceNumber,
+  503: manifest.addedSnapshotId,
+  504: manifest.addedFilesCount,
+  505: manifest.existingFilesCount,
+  506: manifest.deletedFilesCount,
+  512: manifest.addedRowsCount,
+  513: manifest.existingRowsCount,
+  514: manifest.deletedRowsCount,
+  507:
+    manifest.partitions?.map((summary) => ({
+      509: summary.containsNull,
+      518: summary.containsNaN ?? null,
+      510: summary.lowerBound ?? null,
+      511: summary.upperBound ?? null,
+    })) ?? null,
+  519: manifest.keyMetadata ?? null,
+})
+
+/**
+ * Decodes a manifest list.
+ * @throws MANIFEST_INVALID with the file and the reason; FEATURE_UNSUPPORTED for lists of version 1 that don't count their files
+ */
+export function decodeManifestList(bytes: Uint8Array, path: string): ManifestFile[] {
+  const { rows } = readAvroContainer(bytes, path)
+  return rows.map((row, index) => {
+    try {
+      return rowToManifest(row, path)
+    } catch (error) {
+      throw error instanceof AvroError ? manifestInvalid(path, `manifest ${index}: ${error.message}`, error) : error
+    }
+  })
+}
+
+function rowToManifest(row: AvroRow, path: string): ManifestFile {
+  const content = optionalInt(row, 517) ?? 0
+  if (content !== 0 && content !== 1) throw new AvroError(`its content is ${content}`)
+  const counts = [504, 505, 506].map((id) => optionalInt(row, id))
+  const rowCounts = [512, 513, 514].map((id) => optionalLong(row, id))
+  // Optional in version 1. Taking a missing count for 0 would hide the manifest's rows.
+  if ([...counts, ...rowCounts].includes(null)) {
+    throw new HindcastError('FEATURE_UNSUPPORTED', `${path} names manifests without counting their files`, {
+      hint: 'It was written for format version 1. Rewrite the manifests once (Spark: CALL system.rewrite_manifests).',
+      context: { path },
+    })
+  }
+  const summaries = optionalList(row, 507)
+  const keyMetadata = optionalBytes(row, 519)
+  return {
+    manifestPath: requiredString(row, 500),
+    manifestLength: requiredLong(row, 501),
+    partitionSpecId: requiredInt(row, 502),
+    content: content === 0 ? 'data' : 'deletes',
+    sequenceNumber: optionalLong(row, 515) ?? 0n,
+    minSequenceNumber: optionalLong(row, 516) ?? 0n,
+    addedSnapshotId: requiredLong(row, 503),
+    addedFilesCount: counts[0] as number,
+    existingFilesCount: counts[1] as number,
+    deletedFilesCount: counts[2] as number,
+    addedRowsCount: rowCounts[0] as bigint,
+    existingRowsCount: rowCounts[1] as bigint,
+    deletedRowsCount: rowCounts[2] as bigint,
+    ...(summaries === null ? {} : { partitions: summaries.map((summary) => rowToSummary(asRow(summary, 507))) }),
+    ...(keyMetadata === null ? {} : { keyMetadata }),
+  }
+}
+
+function rowToSummary(row: AvroRow): PartitionFieldSummary {
+  const lowerBound = optionalBytes(row, 510)
+  const upperBound = optionalBytes(row, 511)
+  return {
+    containsNull: requiredBoolean(row, 509),
+    ...(valueOf(row, 518) === null ? {} : { containsNaN: requiredBoolean(row, 518) }),
+    ...(lowerBound === null ? {} : { lowerBound }),
+    ...(upperBound === null ? {} : { upperBound }),
+  }
+}

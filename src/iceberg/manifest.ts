@@ -1,0 +1,293 @@
+/** Manifests as bytes, format version 2: https://iceberg.apache.org/spec/#manifests */
+import { HindcastError } from '../contract/errors.ts'
+import type { AvroRow, AvroValue } from './avro-codec.ts'
+import { manifestInvalid, readAvroContainer, writeAvroContainer } from './avro-container.ts'
+import {
+  optionalBytes,
+  optionalInt,
+  optionalList,
+  optionalLong,
+  optionalMap,
+  requiredInt,
+  requiredLong,
+  requiredRow,
+  requiredString,
+  valueOf,
+} from './avro-rows.ts'
+import { AvroError } from './avro-schema.ts'
+import {
+  EntryStatus,
+  type DataContent,
+  type DataFile,
+  type DetachedManifest,
+  type ManifestEntry,
+  type ManifestFile,
+  type PartitionTuple,
+} from './manifest-model.ts'
+import { manifestEntrySchema, metricFieldIds } from './manifest-schema.ts'
+import { literalFromAvro, literalToAvro } from './partition-values.ts'
+import { summarizePartitions } from './partition-summary.ts'
+import type { PrimitiveType, Schema } from './schema.ts'
+import type { PartitionSpec, TableMetadata } from './table-metadata.ts'
+import { partitionTypes } from './transforms.ts'
+import { schemaToJson } from './types.ts'
+
+export interface EncodeManifestRequest {
+  readonly schema: Schema
+  readonly spec: PartitionSpec
+  readonly entries: readonly ManifestEntry[]
+  readonly content: 'data' | 'deletes'
+  /** Where the spec's source columns are looked up when `schema` has lost them. */
+  readonly otherSchemas?: readonly Schema[]
+}
+
+export interface EncodedManifest {
+  readonly bytes: Uint8Array
+  readonly manifest: Omit<DetachedManifest, 'manifestPath'>
+}
+
+/**
+ * Encodes a manifest; the same entries give the same bytes.
+ * @throws INVARIANT_VIOLATED for an entry that no reader could make sense of, such as an EXISTING one without sequence numbers
+ */
+export function encodeManifest(request: EncodeManifestRequest): EncodedManifest {
+  const { schema, spec, entries, content } = request
+  const types = knownPartitionTypes(spec, [schema, ...(request.otherSchemas ?? [])])
+  entries.forEach((entry) => checkEntry(entry, spec))
+  const header = {
+    schema: JSON.stringify(schemaToJson(schema)),
+    'schema-id': schema.schemaId.toString(),
+    'partition-spec': JSON.stringify(
+      spec.fields.map(({ name, transform, sourceId, fieldId }) => ({
+        name,
+        transform,
+        'source-id': sourceId,
+        'field-id': fieldId,
+      })),
+    ),
+    'partition-spec-id': spec.specId.toString(),
+    'format-version': '2',
+    content,
+  }
+  const rows = entries.map((entry) => entryToRow(entry, spec, types))
+  const bytes = encoded(() => writeAvroContainer(manifestEntrySchema(spec, types), rows, header))
+  const counted = (status: EntryStatus): { readonly files: number; readonly rows: bigint } => {
+    const chosen = entries.filter((entry) => entry.status === status)
+    return { files: chosen.length, rows: chosen.reduce((sum, { dataFile }) => sum + dataFile.recordCount, 0n) }
+  }
+  const added = counted(EntryStatus.added)
+  const existing = counted(EntryStatus.existing)
+  const deleted = counted(EntryStatus.deleted)
+  return {
+    bytes,
+    manifest: {
+      manifestLength: BigInt(bytes.length),
+      partitionSpecId: spec.specId,
+      content,
+      addedFilesCount: added.files,
+      existingFilesCount: existing.files,
+      deletedFilesCount: deleted.files,
+      addedRowsCount: added.rows,
+      existingRowsCount: existing.rows,
+      deletedRowsCount: deleted.rows,
+      partitions: summarizePartitions(
+        types,
+        entries.map(({ dataFile }) => dataFile.partition),
+      ),
+    },
+  }
+}
+
+function knownPartitionTypes(spec: PartitionSpec, schemas: readonly Schema[]): PrimitiveType[] {
+  return partitionTypes(spec, schemas).map((type, index) => {
+    if (type !== null) return type
+    const field = spec.fields[index]
+    throw new HindcastError(
+      'INVARIANT_VIOLATED',
+      `partition field ${field?.name}: no schema has column ${field?.sourceId}`,
+    )
+  })
+}
+
+function checkEntry(entry: ManifestEntry, spec: PartitionSpec): void {
+  const refuse = (reason: string): never => {
+    throw new HindcastError('INVARIANT_VIOLATED', `manifest entry of ${entry.dataFile.filePath}: ${reason}`)
+  }
+  const { status, snapshotId, sequenceNumber, fileSequenceNumber, dataFile } = entry
+  if (dataFile.partition.length !== spec.fields.length) {
+    refuse(`${dataFile.partition.length} partition values for ${spec.fields.length} fields`)
+  }
+  if (status === EntryStatus.added) return
+  // Inheritance is for ADDED entries: Spark fails on a null elsewhere.
+  if (snapshotId === null || sequenceNumber === null || fileSequenceNumber === null) {
+    refuse('only an ADDED entry may leave snapshot id and sequence numbers to inheritance')
+  }
+}
+
+function encoded<T>(encode: () => T): T {
+  try {
+    return encode()
+  } catch (error) {
+    if (!(error instanceof AvroError)) throw error
+    throw new HindcastError('INVARIANT_VIOLATED', `a manifest cannot be written: ${error.message}`, { cause: error })
+  }
+}
+
+function entryToRow(entry: ManifestEntry, spec: PartitionSpec, types: readonly PrimitiveType[]): AvroRow {
+  const { dataFile: file } = entry
+  const partition: Record<number, AvroValue> = {}
+  spec.fields.forEach(({ fieldId }, index) => {
+    const value = file.partition[index] ?? null
+    partition[fieldId] = value === null ? null : literalToAvro(types[index] as PrimitiveType, value)
+  })
+  return {
+    0: entry.status,
+    1: entry.snapshotId,
+    3: entry.sequenceNumber,
+    4: entry.fileSequenceNumber,
+    2: {
+      134: file.content,
+      100: file.filePath,
+      101: file.fileFormat,
+      102: partition,
+      103: file.recordCount,
+      104: file.fileSizeInBytes,
+      108: pairs(file.columnSizes, 117, 118),
+      109: pairs(file.valueCounts, 119, 120),
+      110: pairs(file.nullValueCounts, 121, 122),
+      137: pairs(file.nanValueCounts, 138, 139),
+      125: pairs(file.lowerBounds, 126, 127),
+      128: pairs(file.upperBounds, 129, 130),
+      131: file.keyMetadata ?? null,
+      132: file.splitOffsets ?? null,
+      135: file.equalityIds ?? null,
+      140: file.sortOrderId ?? null,
+      143: file.referencedDataFile ?? null,
+    },
+  }
+}
+
+/** In the order of the field ids, whatever the map's. */
+function pairs<V extends AvroValue>(
+  map: ReadonlyMap<number, V> | undefined,
+  keyId: number,
+  valueId: number,
+): AvroValue {
+  if (map === undefined) return null
+  return [...map].sort(([a], [b]) => a - b).map(([key, value]) => ({ [keyId]: key, [valueId]: value }))
+}
+
+/** Where a manifest's partition spec and the types of its fields are looked up. */
+export type ManifestContext = Pick<TableMetadata, 'schemas' | 'currentSchemaId' | 'partitionSpecs'>
+
+export interface DecodeManifestOptions {
+  /** False leaves out sizes, counts, bounds and split offsets, for callers that need paths and partitions only. */
+  readonly withMetrics?: boolean
+}
+
+/**
+ * Decodes a manifest, deleted entries included, with snapshot ids and sequence numbers inherited from the manifest list's entry.
+ * @throws MANIFEST_INVALID with the file and the reason
+ */
+export function decodeManifest(
+  bytes: Uint8Array,
+  manifestFile: ManifestFile,
+  context: ManifestContext,
+  options: DecodeManifestOptions = {},
+): ManifestEntry[] {
+  const { manifestPath, partitionSpecId } = manifestFile
+  const spec = context.partitionSpecs.find(({ specId }) => specId === partitionSpecId)
+  if (spec === undefined) throw manifestInvalid(manifestPath, `the table has no partition spec ${partitionSpecId}`)
+  const types = partitionTypes(spec, schemasNewestFirst(context))
+  const skipped = options.withMetrics === false ? metricFieldIds : undefined
+  const { rows } = readAvroContainer(bytes, manifestPath, skipped)
+  return rows.map((row, index) => {
+    try {
+      return inherit(rowToEntry(row, spec, types), manifestFile)
+    } catch (error) {
+      if (!(error instanceof AvroError)) throw error
+      throw manifestInvalid(manifestPath, `entry ${index}: ${error.message}`, error)
+    }
+  })
+}
+
+/** The current schema, then the others: a spec's column may have been dropped since. */
+export function schemasNewestFirst(context: ManifestContext): Schema[] {
+  const { schemas, currentSchemaId } = context
+  const isCurrent = ({ schemaId }: Schema): boolean => schemaId === currentSchemaId
+  return [...schemas.filter(isCurrent), ...schemas.filter((schema) => !isCurrent(schema)).reverse()]
+}
+
+function inherit(entry: ManifestEntry, manifest: ManifestFile): ManifestEntry {
+  // Manifests of version 1 carry no numbers: in a table raised to version 2 theirs are 0.
+  const inherits = entry.status === EntryStatus.added || manifest.sequenceNumber === 0n
+  const sequenceNumber = entry.sequenceNumber ?? (inherits ? manifest.sequenceNumber : null)
+  if (sequenceNumber === null) throw new AvroError('it is not ADDED and has no sequence number')
+  return {
+    ...entry,
+    snapshotId: entry.snapshotId ?? manifest.addedSnapshotId,
+    sequenceNumber,
+    fileSequenceNumber: entry.fileSequenceNumber ?? (inherits ? manifest.sequenceNumber : null),
+  }
+}
+
+const statuses: ReadonlySet<number> = new Set(Object.values(EntryStatus))
+const formats: ReadonlySet<string> = new Set(['PARQUET', 'AVRO', 'ORC', 'PUFFIN'])
+
+function rowToEntry(row: AvroRow, spec: PartitionSpec, types: readonly (PrimitiveType | null)[]): ManifestEntry {
+  const status = requiredInt(row, 0)
+  if (!statuses.has(status)) throw new AvroError(`its status is ${status}`)
+  return {
+    status: status as EntryStatus,
+    snapshotId: optionalLong(row, 1),
+    sequenceNumber: optionalLong(row, 3),
+    fileSequenceNumber: optionalLong(row, 4),
+    dataFile: rowToDataFile(requiredRow(row, 2), spec, types),
+  }
+}
+
+function rowToDataFile(row: AvroRow, spec: PartitionSpec, types: readonly (PrimitiveType | null)[]): DataFile {
+  const content = optionalInt(row, 134) ?? 0
+  if (content < 0 || content > 2) throw new AvroError(`its file content is ${content}`)
+  const fileFormat = requiredString(row, 101).toUpperCase()
+  if (!formats.has(fileFormat)) throw new AvroError(`its file format is ${fileFormat}`)
+  const recordCount = requiredLong(row, 103)
+  const fileSizeInBytes = requiredLong(row, 104)
+  if (recordCount < 0n || fileSizeInBytes < 0n) throw new AvroError('it has a negative count or size')
+  const tuple = requiredRow(row, 102)
+  const partition: PartitionTuple = spec.fields.map(({ fieldId }, index) => {
+    const value = valueOf(tuple, fieldId)
+    return value === null ? null : literalFromAvro(types[index] ?? null, value)
+  })
+  const long = (valueId: number) => (pair: AvroRow) => requiredLong(pair, valueId)
+  const bytes = (valueId: number) => (pair: AvroRow) => optionalBytes(pair, valueId) ?? new Uint8Array()
+  const offsets = optionalList(row, 132)
+  const equalityIds = optionalList(row, 135)
+  const referenced = valueOf(row, 143)
+  return {
+    content: content as DataContent,
+    filePath: requiredString(row, 100),
+    fileFormat: fileFormat as DataFile['fileFormat'],
+    partition,
+    recordCount,
+    fileSizeInBytes,
+    ...given('columnSizes', optionalMap(row, 108, 117, long(118))),
+    ...given('valueCounts', optionalMap(row, 109, 119, long(120))),
+    ...given('nullValueCounts', optionalMap(row, 110, 121, long(122))),
+    ...given('nanValueCounts', optionalMap(row, 137, 138, long(139))),
+    ...given('lowerBounds', optionalMap(row, 125, 126, bytes(127))),
+    ...given('upperBounds', optionalMap(row, 128, 129, bytes(130))),
+    ...given('keyMetadata', optionalBytes(row, 131)),
+    ...given('splitOffsets', offsets === null ? null : offsets.map((offset) => requiredLong({ 0: offset }, 0))),
+    ...given('equalityIds', equalityIds === null ? null : equalityIds.map((id) => requiredInt({ 0: id }, 0))),
+    ...given('sortOrderId', optionalInt(row, 140)),
+    ...given('referencedDataFile', typeof referenced === 'string' ? referenced : null),
+  }
+}
+
+function given<K extends keyof DataFile>(
+  key: K,
+  value: DataFile[K] | null,
+): Partial<Record<K, NonNullable<DataFile[K]>>> {
+  return value === null || value === undefined ? {} : ({ [key]: value } as Record<K, NonNullable<DataFile[K]>>)
+}

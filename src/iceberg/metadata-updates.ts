@@ -1,0 +1,273 @@
+/** Changes to table metadata as a pure fold; the catalog checks, folds and swaps. Names are the REST catalog's. */
+import { HindcastError } from '../contract/errors.ts'
+import { FIRST_PARTITION_FIELD_ID } from './table-metadata-json.ts'
+import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './table-metadata.ts'
+import type { NewTable, Table, TableChange, TableRequirement, TableUpdate } from './table.ts'
+import { highestFieldId } from './types.ts'
+
+/** The branch that readers see unless they say otherwise. */
+export const MAIN = 'main'
+
+const highestPartitionId = (spec: PartitionSpec): number =>
+  spec.fields.reduce((highest, { fieldId }) => Math.max(highest, fieldId), FIRST_PARTITION_FIELD_ID - 1)
+
+const unsorted: SortOrder = { orderId: 0, fields: [] }
+
+/**
+ * Metadata of a table without snapshots. Ids of the schema, spec and sort order are taken as they are.
+ * @throws REQUEST_INVALID when the sort order takes the id 0, which means unsorted
+ */
+export function newTableMetadata(
+  table: NewTable,
+  options: { readonly uuid: string; readonly location: string; readonly nowMs: number },
+): TableMetadata {
+  const sortOrder = table.sortOrder ?? unsorted
+  if ((sortOrder.orderId === 0) !== (sortOrder.fields.length === 0)) {
+    throw new HindcastError('REQUEST_INVALID', 'sort order 0 is the one without fields', {
+      hint: 'Number a table’s sort orders from 1.',
+    })
+  }
+  return {
+    formatVersion: 2,
+    tableUuid: options.uuid,
+    location: options.location.replace(/\/+$/, ''),
+    lastSequenceNumber: 0n,
+    lastUpdatedMs: options.nowMs,
+    lastColumnId: highestFieldId(table.schema),
+    currentSchemaId: table.schema.schemaId,
+    schemas: [table.schema],
+    defaultSpecId: table.spec.specId,
+    partitionSpecs: [table.spec],
+    lastPartitionId: highestPartitionId(table.spec),
+    defaultSortOrderId: sortOrder.orderId,
+    sortOrders: [sortOrder],
+    properties: table.properties ?? {},
+    currentSnapshotId: null,
+    snapshots: [],
+    snapshotLog: [],
+    metadataLog: [],
+    refs: {},
+    unknownFields: {},
+  }
+}
+
+/** Why a change cannot be applied to this metadata now, or null. A null metadata is a table that does not exist. */
+export function checkRequirements(
+  metadata: TableMetadata | null,
+  requirements: readonly TableRequirement[],
+): string | null {
+  for (const requirement of requirements) {
+    const reason = unmet(metadata, requirement)
+    if (reason !== null) return reason
+  }
+  return null
+}
+
+function unmet(metadata: TableMetadata | null, requirement: TableRequirement): string | null {
+  if (requirement.type === 'assert-create') return metadata === null ? null : 'the table exists already'
+  if (metadata === null) return 'the table does not exist'
+  switch (requirement.type) {
+    case 'assert-table-uuid':
+      return metadata.tableUuid.toLowerCase() === requirement.uuid.toLowerCase()
+        ? null
+        : `the table was replaced by another of the same name (${metadata.tableUuid}, expected ${requirement.uuid})`
+    case 'assert-ref-snapshot-id': {
+      const { ref, snapshotId } = requirement
+      const found = metadata.refs[ref]?.snapshotId ?? null
+      if (found === snapshotId) return null
+      if (snapshotId === null) return `ref ${ref} exists, at snapshot ${found}`
+      return found === null ? `ref ${ref} is gone` : `ref ${ref} is at snapshot ${found}, not ${snapshotId}`
+    }
+    case 'assert-current-schema-id':
+      return metadata.currentSchemaId === requirement.currentSchemaId
+        ? null
+        : `the current schema is ${metadata.currentSchemaId}, not ${requirement.currentSchemaId}`
+    case 'assert-default-spec-id':
+      return metadata.defaultSpecId === requirement.defaultSpecId
+        ? null
+        : `the default partition spec is ${metadata.defaultSpecId}, not ${requirement.defaultSpecId}`
+  }
+}
+
+/**
+ * Why a change made on an earlier state cannot be applied to this metadata, or null: its requirements, and that each snapshot it
+ * adds still takes the next sequence number. A commit on any other branch takes that number away, though no requirement says so,
+ * and the number stands in the snapshot's files: the change must be made anew.
+ */
+export function conflictIn(metadata: TableMetadata | null, change: TableChange): string | null {
+  const unmetReason = checkRequirements(metadata, change.requirements)
+  if (unmetReason !== null || metadata === null) return unmetReason
+  for (const update of change.updates) {
+    if (update.action !== 'add-snapshot') continue
+    const reason = cannotAdd(metadata, update.snapshot)
+    if (reason !== null) return reason
+  }
+  return null
+}
+
+function cannotAdd(metadata: TableMetadata, snapshot: Snapshot): string | null {
+  const { snapshotId, sequenceNumber } = snapshot
+  if (metadata.snapshots.some((known) => known.snapshotId === snapshotId)) {
+    return `snapshot ${snapshotId} is in the table already`
+  }
+  if (sequenceNumber > metadata.lastSequenceNumber) return null
+  return `sequence number ${sequenceNumber} of snapshot ${snapshotId} is taken: the last is ${metadata.lastSequenceNumber}`
+}
+
+/**
+ * The metadata after all updates, in their order. Call `conflictIn` first: what it would have told is an error here.
+ * @throws CONFLICT when a snapshot's id or sequence number is taken; SNAPSHOT_NOT_FOUND, METADATA_INVALID for an update that names
+ *   what is not there
+ */
+export function applyUpdates(
+  metadata: TableMetadata,
+  updates: readonly TableUpdate[],
+  options: { readonly nowMs: number },
+): TableMetadata {
+  if (updates.length === 0) return metadata
+  const fold: Fold = {
+    // A clock that went back must not bring times that lie before the log's: readers refuse those.
+    nowMs: Math.max(options.nowMs, metadata.lastUpdatedMs, metadata.snapshotLog.at(-1)?.timestampMs ?? 0),
+    added: new Set(),
+  }
+  const updated = updates.reduce((state, update) => apply(state, update, fold), metadata)
+  return { ...updated, lastUpdatedMs: Math.max(updated.lastUpdatedMs, fold.nowMs) }
+}
+
+interface Fold {
+  readonly nowMs: number
+  readonly added: Set<bigint>
+}
+
+const invalid = (reason: string): never => {
+  throw new HindcastError('METADATA_INVALID', `the change does not fit the table: ${reason}`)
+}
+
+function apply(state: TableMetadata, update: TableUpdate, fold: Fold): TableMetadata {
+  switch (update.action) {
+    case 'add-schema': {
+      const { schema } = update
+      const lastColumnId = Math.max(state.lastColumnId, update.lastColumnId, highestFieldId(schema))
+      const known = state.schemas.find(({ schemaId }) => schemaId === schema.schemaId)
+      if (known === undefined) return { ...state, schemas: [...state.schemas, schema], lastColumnId }
+      return same(known, schema) ? state : invalid(`schema ${schema.schemaId} is another one already`)
+    }
+    case 'set-current-schema': {
+      const schemaId = update.schemaId === -1 ? state.schemas.at(-1)?.schemaId : update.schemaId
+      const known = state.schemas.some((schema) => schema.schemaId === schemaId)
+      return known ? { ...state, currentSchemaId: schemaId as number } : invalid(`there is no schema ${schemaId}`)
+    }
+    case 'add-spec': {
+      const { spec } = update
+      const lastPartitionId = Math.max(state.lastPartitionId, highestPartitionId(spec))
+      const known = state.partitionSpecs.find(({ specId }) => specId === spec.specId)
+      if (known === undefined) return { ...state, partitionSpecs: [...state.partitionSpecs, spec], lastPartitionId }
+      return same(known, spec) ? state : invalid(`partition spec ${spec.specId} is another one already`)
+    }
+    case 'set-default-spec': {
+      const specId = update.specId === -1 ? state.partitionSpecs.at(-1)?.specId : update.specId
+      const known = state.partitionSpecs.some((spec) => spec.specId === specId)
+      return known ? { ...state, defaultSpecId: specId as number } : invalid(`there is no partition spec ${specId}`)
+    }
+    case 'add-sort-order': {
+      const { sortOrder } = update
+      const known = state.sortOrders.find(({ orderId }) => orderId === sortOrder.orderId)
+      if (known === undefined) return { ...state, sortOrders: [...state.sortOrders, sortOrder] }
+      return same(known, sortOrder) ? state : invalid(`sort order ${sortOrder.orderId} is another one already`)
+    }
+    case 'set-default-sort-order': {
+      const orderId = update.sortOrderId === -1 ? state.sortOrders.at(-1)?.orderId : update.sortOrderId
+      const known = state.sortOrders.some((order) => order.orderId === orderId)
+      return known ? { ...state, defaultSortOrderId: orderId as number } : invalid(`there is no sort order ${orderId}`)
+    }
+    case 'add-snapshot':
+      return addSnapshot(state, update.snapshot, fold)
+    case 'set-snapshot-ref':
+      return setRef(state, update.refName, update.ref, fold)
+    case 'remove-snapshot-ref':
+      return removeRef(state, update.refName)
+    case 'set-properties':
+      return { ...state, properties: { ...state.properties, ...update.updates } }
+    case 'remove-properties': {
+      const removed = new Set(update.removals)
+      const kept = Object.entries(state.properties).filter(([key]) => !removed.has(key))
+      return { ...state, properties: Object.fromEntries(kept) }
+    }
+  }
+}
+
+/** Schemas, specs and orders are plain data, built with their keys in one order or parsed so; undefined keys don't count. */
+const same = (a: object, b: object): boolean => canonical(a) === canonical(b)
+
+const canonical = (value: object): string =>
+  JSON.stringify(value, (_key, node: unknown) =>
+    typeof node === 'object' && node !== null && !Array.isArray(node)
+      ? Object.fromEntries(Object.entries(node).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : node,
+  )
+
+function addSnapshot(state: TableMetadata, snapshot: Snapshot, fold: Fold): TableMetadata {
+  const reason = cannotAdd(state, snapshot)
+  if (reason !== null) {
+    throw new HindcastError('CONFLICT', reason, {
+      hint: 'Load the table again and make the change anew.',
+      context: { snapshotId: snapshot.snapshotId.toString() },
+    })
+  }
+  fold.added.add(snapshot.snapshotId)
+  return {
+    ...state,
+    snapshots: [...state.snapshots, snapshot],
+    lastSequenceNumber: snapshot.sequenceNumber,
+    lastUpdatedMs: Math.max(state.lastUpdatedMs, snapshot.timestampMs),
+  }
+}
+
+function setRef(state: TableMetadata, name: string, ref: SnapshotRef, fold: Fold): TableMetadata {
+  const snapshot = state.snapshots.find(({ snapshotId }) => snapshotId === ref.snapshotId)
+  if (snapshot === undefined) {
+    throw new HindcastError(
+      'SNAPSHOT_NOT_FOUND',
+      `ref ${name} cannot be set to ${ref.snapshotId}: the table has no such snapshot`,
+      {
+        hint: 'It was expired, or never committed: choose another one.',
+        context: { ref: name, snapshotId: ref.snapshotId.toString() },
+      },
+    )
+  }
+  const refs = { ...state.refs, [name]: ref }
+  if (name !== MAIN) return { ...state, refs }
+  if (ref.type !== 'branch') return invalid('main must be a branch')
+  if (state.currentSnapshotId === ref.snapshotId) return { ...state, refs }
+  const shownSinceMs = fold.added.has(ref.snapshotId) ? snapshot.timestampMs : fold.nowMs
+  const timestampMs = Math.max(shownSinceMs, state.snapshotLog.at(-1)?.timestampMs ?? 0)
+  return {
+    ...state,
+    refs,
+    currentSnapshotId: ref.snapshotId,
+    snapshotLog: [...state.snapshotLog, { snapshotId: ref.snapshotId, timestampMs }],
+    lastUpdatedMs: Math.max(state.lastUpdatedMs, timestampMs),
+  }
+}
+
+function removeRef(state: TableMetadata, name: string): TableMetadata {
+  const refs = Object.fromEntries(Object.entries(state.refs).filter(([key]) => key !== name))
+  // As Iceberg's Java library has it: a table whose main is gone shows nothing and has no history.
+  return name === MAIN ? { ...state, refs, currentSnapshotId: null, snapshotLog: [] } : { ...state, refs }
+}
+
+const defaultPreviousVersions = 100
+
+/**
+ * Notes the metadata file that `metadata` follows on, and forgets the oldest beyond the table property
+ * `write.metadata.previous-versions-max` (100 unless set).
+ */
+export function withMetadataLog(
+  metadata: TableMetadata,
+  previous: Pick<Table, 'metadataLocation' | 'metadata'>,
+): TableMetadata {
+  const entry = { metadataFile: previous.metadataLocation, timestampMs: previous.metadata.lastUpdatedMs }
+  const setting = Number(metadata.properties['write.metadata.previous-versions-max'] ?? defaultPreviousVersions)
+  const most = Number.isSafeInteger(setting) ? Math.max(1, setting) : defaultPreviousVersions
+  return { ...metadata, metadataLog: [...metadata.metadataLog, entry].slice(-most) }
+}

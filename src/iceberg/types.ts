@@ -1,0 +1,271 @@
+/** Types and schemas as JSON, and finding one's way in them: https://iceberg.apache.org/spec/#appendix-c-json-serialization */
+import type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './schema.ts'
+
+const plainTypes: ReadonlySet<string> = new Set([
+  'boolean',
+  'int',
+  'long',
+  'float',
+  'double',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'timestamp_ns',
+  'timestamptz_ns',
+  'string',
+  'uuid',
+  'binary',
+])
+
+/** Types nest in what people write; beyond this depth it is a mistake or an attack on the stack. */
+const maxDepth = 64
+
+export interface DecimalShape {
+  readonly precision: number
+  readonly scale: number
+}
+
+/** Precision and scale of a decimal type, null for any other. */
+export function decimalShape(type: IcebergType): DecimalShape | null {
+  const match = typeof type === 'string' ? /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/.exec(type) : null
+  return match === null ? null : { precision: Number(match[1]), scale: Number(match[2]) }
+}
+
+/** Length in bytes of a fixed type (16 for uuid is not one), null for any other. */
+export function fixedLength(type: IcebergType): number | null {
+  const match = typeof type === 'string' ? /^fixed\[\s*(\d+)\s*\]$/.exec(type) : null
+  return match === null ? null : Number(match[1])
+}
+
+/** Thrown by the parsers of this module; the caller, who knows the file, gives it a code and a place. */
+export class TypeSyntaxError extends Error {}
+
+const fail = (message: string): never => {
+  throw new TypeSyntaxError(message)
+}
+
+/** @throws TypeSyntaxError */
+export function parsePrimitiveType(text: string): PrimitiveType {
+  if (plainTypes.has(text)) return text as PrimitiveType
+  const decimal = decimalShape(text as PrimitiveType)
+  if (decimal !== null) {
+    const { precision, scale } = decimal
+    if (precision < 1 || precision > 38 || scale > precision) return fail(`"${text}" is no decimal type`)
+    return `decimal(${precision}, ${scale})`
+  }
+  const length = fixedLength(text as PrimitiveType)
+  return length === null ? fail(`"${text}" is no Iceberg type`) : `fixed[${length}]`
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const isFieldId = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value)
+
+function idOf(json: Readonly<Record<string, unknown>>, key: string): number {
+  const value = json[key]
+  return isFieldId(value) ? value : fail(`"${key}" must be a whole number`)
+}
+
+/** A type from its parsed JSON form: a string, or an object for struct, list and map. @throws TypeSyntaxError */
+export function parseType(json: unknown, depth = 0): IcebergType {
+  if (depth > maxDepth) return fail(`types are nested deeper than ${maxDepth}`)
+  if (typeof json === 'string') return parsePrimitiveType(json)
+  if (!isObject(json)) return fail('a type must be a string or an object')
+  switch (json['type']) {
+    case 'struct':
+      return { type: 'struct', fields: parseFields(json['fields'], depth + 1) }
+    case 'list':
+      return {
+        type: 'list',
+        elementId: idOf(json, 'element-id'),
+        elementRequired: json['element-required'] === true,
+        element: parseType(json['element'], depth + 1),
+      }
+    case 'map':
+      return {
+        type: 'map',
+        keyId: idOf(json, 'key-id'),
+        key: parseType(json['key'], depth + 1),
+        valueId: idOf(json, 'value-id'),
+        valueRequired: json['value-required'] === true,
+        value: parseType(json['value'], depth + 1),
+      }
+    default:
+      return fail(`${JSON.stringify(json['type']) ?? 'nothing'} is no Iceberg type`)
+  }
+}
+
+function parseFields(json: unknown, depth: number): NestedField[] {
+  if (!Array.isArray(json)) return fail('"fields" must be a list')
+  return json.map((field: unknown): NestedField => {
+    if (!isObject(field)) return fail('a field must be an object')
+    const { name, required, doc } = field
+    if (typeof name !== 'string') return fail('a field has no name')
+    try {
+      if (typeof required !== 'boolean') return fail('"required" must be true or false')
+      return {
+        id: idOf(field, 'id'),
+        name,
+        required,
+        type: parseType(field['type'], depth),
+        ...(typeof doc === 'string' ? { doc } : {}),
+      }
+    } catch (error) {
+      throw error instanceof TypeSyntaxError ? new TypeSyntaxError(`field ${name}: ${error.message}`) : error
+    }
+  })
+}
+
+/** The JSON form of a type, as `parseType` reads it. */
+export function typeToJson(type: IcebergType): unknown {
+  if (typeof type === 'string') return type
+  switch (type.type) {
+    case 'struct':
+      return { type: 'struct', fields: type.fields.map(fieldToJson) }
+    case 'list':
+      return {
+        type: 'list',
+        'element-id': type.elementId,
+        element: typeToJson(type.element),
+        'element-required': type.elementRequired,
+      }
+    case 'map':
+      return {
+        type: 'map',
+        'key-id': type.keyId,
+        key: typeToJson(type.key),
+        'value-id': type.valueId,
+        value: typeToJson(type.value),
+        'value-required': type.valueRequired,
+      }
+  }
+}
+
+const fieldToJson = (field: NestedField): unknown => ({
+  id: field.id,
+  name: field.name,
+  required: field.required,
+  type: typeToJson(field.type),
+  ...(field.doc === undefined ? {} : { doc: field.doc }),
+})
+
+/** A schema from its parsed JSON form. @throws TypeSyntaxError, also when two fields share an id */
+export function parseSchema(json: unknown): Schema {
+  if (!isObject(json) || json['type'] !== 'struct') return fail('a schema must be a struct')
+  const identifiers: unknown = json['identifier-field-ids']
+  const schemaId = json['schema-id'] === undefined ? 0 : idOf(json, 'schema-id')
+  if (identifiers !== undefined && !(Array.isArray(identifiers) && identifiers.every(isFieldId))) {
+    return fail('"identifier-field-ids" must be a list of field ids')
+  }
+  const schema: Schema = {
+    schemaId,
+    fields: parseFields(json['fields'], 0),
+    ...(identifiers === undefined ? {} : { identifierFieldIds: identifiers }),
+  }
+  const seen = new Set<number>()
+  for (const id of fieldIds(schema)) {
+    if (seen.has(id)) return fail(`field id ${id} is given twice`)
+    seen.add(id)
+  }
+  return schema
+}
+
+/** The JSON form of a schema, as `parseSchema` reads it. */
+export const schemaToJson = (schema: Schema): unknown => ({
+  type: 'struct',
+  'schema-id': schema.schemaId,
+  ...(schema.identifierFieldIds === undefined ? {} : { 'identifier-field-ids': schema.identifierFieldIds }),
+  fields: schema.fields.map(fieldToJson),
+})
+
+/** Fields directly inside a type; the elements of a list and the keys and values of a map count as fields of those names. */
+function childFields(type: IcebergType): readonly NestedField[] {
+  if (typeof type === 'string') return []
+  switch (type.type) {
+    case 'struct':
+      return type.fields
+    case 'list':
+      return [{ id: type.elementId, name: 'element', required: type.elementRequired, type: type.element }]
+    case 'map':
+      return [
+        { id: type.keyId, name: 'key', required: true, type: type.key },
+        { id: type.valueId, name: 'value', required: type.valueRequired, type: type.value },
+      ]
+  }
+}
+
+function* walk(fields: readonly NestedField[]): Generator<NestedField> {
+  for (const field of fields) {
+    yield field
+    yield* walk(childFields(field.type))
+  }
+}
+
+/** Every field id of a schema, nested ones included, in document order. */
+export const fieldIds = (schema: Schema): number[] => [...walk(schema.fields)].map(({ id }) => id)
+
+/** The field of that id, at any depth. */
+export function findFieldById(schema: Schema, id: number): NestedField | undefined {
+  for (const field of walk(schema.fields)) if (field.id === id) return field
+  return undefined
+}
+
+/** A field by its dotted name (`location.lat`, `tags.element`). A name that itself holds dots is found too. */
+export function findFieldByName(schema: Schema, name: string): NestedField | undefined {
+  const search = (fields: readonly NestedField[], rest: string): NestedField | undefined => {
+    for (const field of fields) {
+      if (field.name === rest) return field
+      if (!rest.startsWith(`${field.name}.`)) continue
+      const found = search(childFields(field.type), rest.slice(field.name.length + 1))
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return search(schema.fields, name)
+}
+
+/** The highest field id in use, 0 for an empty schema. */
+export const highestFieldId = (schema: Schema): number =>
+  fieldIds(schema).reduce((highest, id) => Math.max(highest, id), 0)
+
+/**
+ * The schema with fresh field ids, counted level by level from `firstId` as Iceberg's Java library does it for a new table: all fields
+ * of a struct first, then what lies inside them. Identifier field ids follow their fields.
+ */
+export function assignFieldIds(schema: Schema, firstId = 1): Schema {
+  let next = firstId
+  const renamed = new Map<number, number>()
+  const fresh = (old: number): number => {
+    const id = next++
+    renamed.set(old, id)
+    return id
+  }
+  const assignFields = (fields: readonly NestedField[]): NestedField[] => {
+    const ids = fields.map(({ id }) => fresh(id))
+    return fields.map((field, index) => ({ ...field, id: ids[index] as number, type: assign(field.type) }))
+  }
+  const assign = (type: IcebergType): IcebergType => {
+    if (typeof type === 'string') return type
+    switch (type.type) {
+      case 'struct':
+        return { type: 'struct', fields: assignFields(type.fields) } satisfies StructType
+      case 'list': {
+        const elementId = fresh(type.elementId)
+        return { ...type, elementId, element: assign(type.element) } satisfies ListType
+      }
+      case 'map': {
+        const [keyId, valueId] = [fresh(type.keyId), fresh(type.valueId)]
+        return { ...type, keyId, valueId, key: assign(type.key), value: assign(type.value) } satisfies MapType
+      }
+    }
+  }
+  const fields = assignFields(schema.fields)
+  const identifiers = schema.identifierFieldIds?.map((id) => renamed.get(id) ?? id)
+  return {
+    schemaId: schema.schemaId,
+    fields,
+    ...(identifiers === undefined ? {} : { identifierFieldIds: identifiers }),
+  }
+}

@@ -1,0 +1,69 @@
+import { auditColumns, auditQuery, judge, needsBaseline, type Measurement } from '../../audit/index.ts'
+import { HindcastError, type AuditResult } from '../../contract/index.ts'
+import type { DataFile } from '../../iceberg/index.ts'
+import { sourceRelation } from '../parquet-read.ts'
+import { toJsonBytes } from '../run-store.ts'
+import type { Runtime } from '../runtime.ts'
+import type { StepOptions } from './compute-slice.ts'
+import { readPlan, type BackfillPlan } from './plan.ts'
+import { filesByPartition, targetIdentifier } from './target.ts'
+
+/**
+ * Runs one of the view's audits on the partitions that a staged snapshot replaced. The baseline is what the snapshot's parent shows
+ * in the same partitions; where it shows nothing there, all that it shows.
+ */
+export async function runAudit(
+  runtime: Runtime,
+  request: { readonly plan: string; readonly snapshotId: string; readonly index: number },
+  { signal }: StepOptions = {},
+): Promise<AuditResult> {
+  const plan = await readPlan(runtime, request.plan)
+  const audit = plan.definition.audits[request.index]
+  if (audit === undefined) throw new HindcastError('INVARIANT_VIOLATED', `the view has no audit ${request.index}`)
+  const table = await runtime.catalog.loadTable(targetIdentifier(runtime, plan.target.name))
+  const staged = table.metadata.snapshots.find(({ snapshotId }) => snapshotId === BigInt(request.snapshotId))
+  if (staged === undefined) {
+    throw new HindcastError('SNAPSHOT_NOT_FOUND', `the staged snapshot ${request.snapshotId} is no longer in the table`)
+  }
+  const ordinals = plan.slices.flatMap((slice) => slice.partitions.map(({ ordinal }) => ordinal))
+  const stagedFiles = pick(await filesByPartition(runtime, table, staged.snapshotId), ordinals)
+  const baselineFiles = needsBaseline(audit)
+    ? baseline(await filesByPartition(runtime, table, staged.parentSnapshotId ?? null), ordinals)
+    : []
+  const columns = auditColumns(audit, plan.definition)
+  const options = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
+
+  const measured = await runtime.withEngine(async (db): Promise<Measurement> => {
+    await db.run(`CREATE TEMP VIEW staged AS FROM ${sourceRelation(stagedFiles, plan.target.schema, columns)}`, options)
+    await db.run(`CREATE TEMP VIEW baseline AS FROM ${sourceRelation(baselineFiles, plan.target.schema, columns)}`, options)
+    const [row] = await db.rows<{ value: number | null; rows: bigint | number; baseline_rows: bigint | number }>(
+      auditQuery(audit, plan.definition),
+      options,
+    )
+    if (row === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'an audit query gave no row')
+    return { value: row.value, rows: Number(row.rows), baselineRows: Number(row.baseline_rows) }
+  })
+  return judge(audit, measured)
+}
+
+const pick = (files: ReadonlyMap<number, readonly DataFile[]>, ordinals: readonly number[]): DataFile[] =>
+  ordinals.flatMap((ordinal) => files.get(ordinal) ?? [])
+
+function baseline(files: ReadonlyMap<number, readonly DataFile[]>, ordinals: readonly number[]): DataFile[] {
+  const same = pick(files, ordinals)
+  return same.length > 0 ? same : [...files.values()].flat()
+}
+
+/** Writes audit.json: each audit's result beside the query that gave it. */
+export async function recordAudits(
+  runtime: Runtime,
+  plan: BackfillPlan,
+  snapshotId: string,
+  audits: readonly AuditResult[],
+): Promise<void> {
+  const entries = audits.map((result, index) => {
+    const audit = plan.definition.audits[index]
+    return { ...result, query: audit === undefined ? null : auditQuery(audit, plan.definition) }
+  })
+  await runtime.io.replace(`${plan.run.folder}/audit.json`, toJsonBytes({ snapshotId, audits: entries }))
+}

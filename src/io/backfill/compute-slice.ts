@@ -1,0 +1,178 @@
+import { compileSlice, requiredColumns } from '../../compile/index.ts'
+import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
+import { DataContent, encodeManifest, EntryStatus, type DataFile } from '../../iceberg/index.ts'
+import { partitionAt } from '../../plan/index.ts'
+import { sourceRelation } from '../parquet-read.ts'
+import { writePartitions } from '../parquet-write.ts'
+import { readJson, toJsonBytes } from '../run-store.ts'
+import type { Runtime } from '../runtime.ts'
+import { readPlan, type BackfillPlan } from './plan.ts'
+import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
+import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
+import { targetSpec } from './target.ts'
+
+export interface StepOptions {
+  readonly signal?: AbortSignal
+  /** Called with what was done so far, often enough to tell that the step lives. */
+  readonly onProgress?: (detail: Readonly<Record<string, unknown>>) => void
+}
+
+/**
+ * Computes one slice of a plan into data files and one manifest, unless it lies finished at its address. The result file is written
+ * last: what is at the address is whole.
+ */
+export async function computeSlice(
+  runtime: Runtime,
+  request: { readonly plan: string; readonly index: number },
+  options: StepOptions = {},
+): Promise<SliceSummary> {
+  const started = runtime.now()
+  const plan = await readPlan(runtime, request.plan)
+  const slice = plan.slices[request.index]
+  if (slice === undefined) {
+    throw new HindcastError('INVARIANT_VIOLATED', `${request.plan} has no slice ${request.index}`)
+  }
+  const finished = await findFinished(runtime, plan, slice)
+  const result = finished ?? (await compute(runtime, plan, slice, options))
+  return {
+    index: request.index,
+    reused: finished !== null,
+    partitions: slice.partitions.length,
+    files: result.files.length,
+    rows: result.files.reduce((sum, file) => sum + file.rows, 0),
+    bytes: result.files.reduce((sum, file) => sum + file.bytes, 0),
+    rejectedRows: result.rejectedRows,
+    elapsedMs: runtime.now() - started,
+  }
+}
+
+/** The result at a slice's address, if it and all it names are there. */
+async function findFinished(runtime: Runtime, plan: BackfillPlan, slice: PlannedSlice): Promise<SliceResult | null> {
+  const path = sliceResultPath(plan.runsFolder, slice)
+  if ((await runtime.io.size(path)) === null) return null
+  const result = parseSliceResult(await readJson(runtime.io, path), path)
+  for (const file of result.files) {
+    if ((await runtime.io.size(file.path)) !== BigInt(file.bytes)) return null
+  }
+  const { manifest } = result
+  if (manifest !== null && (await runtime.io.size(manifest.manifestPath)) !== BigInt(manifest.manifestLength)) return null
+  return result
+}
+
+/** The finished results of all slices, in order. */
+export async function finishedSlices(runtime: Runtime, plan: BackfillPlan): Promise<SliceResult[]> {
+  return Promise.all(
+    plan.slices.map(async (slice, index) => {
+      const result = await findFinished(runtime, plan, slice)
+      if (result !== null) return result
+      throw new HindcastError('DATA_FILE_INVALID', `slice ${index + 1} was computed, but its files are no longer there`, {
+        hint: 'Something deleted files of a running backfill. Run it again: only what is missing is computed.',
+        context: { slice: slice.address },
+      })
+    }),
+  )
+}
+
+async function compute(
+  runtime: Runtime,
+  plan: BackfillPlan,
+  slice: PlannedSlice,
+  { signal, onProgress }: StepOptions,
+): Promise<SliceResult> {
+  const { definition, target, source } = plan
+  const { partitionBy } = definition
+  const first = slice.partitions[0]
+  const last = slice.partitions.at(-1)
+  if (first === undefined || last === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'a slice without partitions')
+  const range = { from: partitionAt(partitionBy, first.ordinal).from, to: partitionAt(partitionBy, last.ordinal).to }
+  const columns = requiredColumns(
+    definition,
+    source.schema.fields.map(({ name }) => name),
+  )
+  const compiled = compileSlice(definition, { ...range, sourceSchema: source.schema, outputSchema: target.schema })
+  const featureTime = target.schema.fields.find(({ name }) => name === 'feature_time')
+  const spec = targetSpec(definition, featureTime?.id ?? 0)
+  const destinations = new Map(slice.partitions.map(({ ordinal, path }) => [ordinal, path]))
+  const engineOptions = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
+
+  const { files, rejectedRows } = await runtime.withEngine(async (db, scratchDir) => {
+    onProgress?.({ phase: 'read', inputRows: slice.inputRows })
+    const relation = sourceRelation(
+      slice.files.map((index) => sourceFile(plan, index)),
+      source.schema,
+      columns,
+    )
+    await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation}`, engineOptions)
+    for (const statement of compiled.statements) await db.run(statement, engineOptions)
+    const [rejected] = await db.rows<{ rejected: bigint | number }>(compiled.rejected, engineOptions)
+    const written = await writePartitions(db, {
+      query: compiled.select,
+      schema: target.schema,
+      spec,
+      sortBy: compiled.orderBy,
+      scratchDir,
+      place: ([ordinal]) => {
+        const path = typeof ordinal === 'number' ? destinations.get(ordinal) : undefined
+        if (path === undefined) throw new HindcastError('INVARIANT_VIOLATED', `a row fell outside its slice: ${String(ordinal)}`)
+        return path
+      },
+      io: runtime.io,
+      otherwise: 'DEFINITION_INVALID',
+      onProgress: (rows) => onProgress?.({ phase: 'write', rows: Number(rows) }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    return { files: written, rejectedRows: Number(rejected?.rejected ?? 0) }
+  })
+
+  const result: SliceResult = {
+    version: 1,
+    manifest: files.length === 0 ? null : await writeManifest(runtime, plan, slice, files),
+    files: files.map((file) => ({
+      ordinal: Number(file.partition[0]),
+      path: file.filePath,
+      rows: Number(file.recordCount),
+      bytes: Number(file.fileSizeInBytes),
+    })),
+    rejectedRows,
+  }
+  await runtime.io.replace(sliceResultPath(plan.runsFolder, slice), toJsonBytes(result))
+  return result
+}
+
+async function writeManifest(
+  runtime: Runtime,
+  plan: BackfillPlan,
+  slice: PlannedSlice,
+  files: readonly DataFile[],
+): Promise<SliceResult['manifest']> {
+  const { schema, location } = plan.target
+  const featureTime = schema.fields.find(({ name }) => name === 'feature_time')
+  const { bytes, manifest } = encodeManifest({
+    schema,
+    spec: targetSpec(plan.definition, featureTime?.id ?? 0),
+    content: 'data',
+    entries: files.map((dataFile) => ({
+      status: EntryStatus.added,
+      snapshotId: null,
+      sequenceNumber: null,
+      fileSequenceNumber: null,
+      dataFile,
+    })),
+  })
+  const manifestPath = sliceManifestPath(location, slice)
+  await runtime.io.create(manifestPath, bytes)
+  return encodeManifestFacts({ ...manifest, manifestPath })
+}
+
+function sourceFile(plan: BackfillPlan, index: number): DataFile {
+  const file = plan.source.files[index]
+  if (file === undefined) throw new HindcastError('INVARIANT_VIOLATED', `the plan has no source file ${index}`)
+  return {
+    content: DataContent.data,
+    filePath: file.path,
+    fileFormat: 'PARQUET',
+    partition: [],
+    recordCount: BigInt(file.rows),
+    fileSizeInBytes: BigInt(file.bytes),
+  }
+}

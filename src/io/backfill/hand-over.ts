@@ -1,0 +1,56 @@
+import type { AuditResult } from '../../contract/index.ts'
+import { renderRunReport } from '../../report/index.ts'
+import type { Runtime } from '../runtime.ts'
+import { runsFolder } from '../run-store.ts'
+import { recordAudits } from './audit.ts'
+import { readPlan } from './plan.ts'
+import { dropStagedBranch } from './publish.ts'
+
+export interface ReportRequest {
+  readonly plan: string
+  readonly snapshotId: string
+  readonly verdict: 'published' | 'refused by its audits' | 'rejected'
+  readonly audits: readonly AuditResult[]
+  readonly totals: { readonly rows: number; readonly bytes: number; readonly reused: number; readonly rejectedRows: number }
+}
+
+export const reportPath = (runtime: Runtime, table: string, runId: string): string =>
+  `${runsFolder(runtime.warehouse, table)}/${runId}/report.html`
+
+/** Writes audit.json and report.html of a run that got as far as its audits; gives the report's address. */
+export async function writeReport(runtime: Runtime, request: ReportRequest): Promise<string> {
+  const plan = await readPlan(runtime, request.plan)
+  await recordAudits(runtime, plan, request.snapshotId, request.audits)
+  const { summary } = plan
+  const html = renderRunReport({
+    runId: summary.runId,
+    view: summary.view,
+    table: summary.table,
+    from: summary.from,
+    to: summary.to,
+    verdict: request.verdict,
+    snapshotId: request.snapshotId,
+    baseSnapshotId: summary.baseSnapshotId,
+    codeVersion: plan.codeVersion,
+    definitionFingerprint: plan.fingerprint.data,
+    sourceTable: plan.source.table,
+    sourceSnapshotId: plan.source.snapshotId,
+    partitions: summary.partitions,
+    slices: summary.slices,
+    reusedSlices: request.totals.reused,
+    rows: request.totals.rows,
+    bytes: request.totals.bytes,
+    rejectedRows: request.totals.rejectedRows,
+    nullEventTimes: plan.source.nullEventTimes,
+    audits: request.audits,
+    definition: plan.definition,
+    writtenAt: new Date(runtime.now()).toISOString(),
+  })
+  const path = reportPath(runtime, summary.table, summary.runId)
+  await runtime.io.replace(path, new TextEncoder().encode(html))
+  return path
+}
+
+export async function dropBranch(runtime: Runtime, request: { readonly plan: string }): Promise<void> {
+  await dropStagedBranch(runtime, await readPlan(runtime, request.plan))
+}

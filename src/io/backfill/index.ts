@@ -1,0 +1,8 @@
+export { recordAudits, runAudit } from './audit.ts'
+export { computeSlice, type StepOptions } from './compute-slice.ts'
+export { dropBranch, reportPath, writeReport } from './hand-over.ts'
+export { makePlan, planRun, readPlan, type BackfillPlan } from './plan.ts'
+export { publishSnapshot } from './publish.ts'
+export { sourceProblem } from './source-check.ts'
+export { stagedBranch, stageSnapshot } from './stage.ts'
+export { latestRecord, mainHead, targetIdentifier } from './target.ts'

@@ -1,0 +1,233 @@
+import {
+  HindcastError,
+  parseDuration,
+  type BackfillInput,
+  type PartitionReason,
+  type Plan,
+  type PlannedPartition,
+  type PlannedSlice,
+  type RunIdentity,
+} from '../../contract/index.ts'
+import { auditName } from '../../audit/index.ts'
+import { lookback, requiredColumns } from '../../compile/index.ts'
+import { outputSchema, SEMANTICS_VERSION, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
+import { evolveSchema, partitionPath, type Schema } from '../../iceberg/index.ts'
+import { classify, filesTouching, groupIntoSlices, partitionsOf, type SourceFile } from '../../plan/index.ts'
+import { checkDefinition } from '../check-definition.ts'
+import { findView, loadDefinitions } from '../project.ts'
+import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
+import type { Runtime } from '../runtime.ts'
+import { partitionAddress, sliceAddress } from './slice-address.ts'
+import { columnsIdentity, pinSource, sourceFiles, sourceIdentity } from './source.ts'
+import {
+  filesByPartition,
+  latestRecord,
+  loadIfExists,
+  mainHead,
+  requireSpec,
+  targetIdentifier,
+  targetSpec,
+} from './target.ts'
+
+export type BackfillPlan = Plan<ViewDefinition, Schema>
+
+/** Plans a run and writes its plan.json, at the same address however often the run asks. */
+export async function planRun(runtime: Runtime, input: BackfillInput, run: RunIdentity): Promise<BackfillPlan> {
+  // Refused input leaves no folder behind: what can be refused is refused by a plan without a run.
+  const draft = await makePlan(runtime, input)
+  const claimed = await claimRun(runtime.io, draft.runsFolder, run)
+  const plan = await withRun(runtime, draft, { ...claimed, workflowId: run.workflowId })
+  await runtime.io.replace(plan.summary.plan, toJsonBytes(plan))
+  return plan
+}
+
+export const readPlan = (runtime: Runtime, address: string): Promise<BackfillPlan> => readJson(runtime.io, address)
+
+function withRun(
+  runtime: Runtime,
+  draft: BackfillPlan,
+  run: { readonly runId: string; readonly workflowId: string; readonly folder: string },
+): BackfillPlan {
+  return {
+    ...draft,
+    summary: { ...draft.summary, runId: run.runId, plan: `${run.folder}/plan.json` },
+    run: { workflowId: run.workflowId, folder: run.folder },
+    createdAt: new Date(runtime.now()).toISOString(),
+  }
+}
+
+/**
+ * Plans a backfill from metadata alone: which partitions of the range are fresh, why the others are not, and the slices that compute
+ * them. Changes nothing, and belongs to no run yet.
+ * @throws REQUEST_INVALID, VIEW_NOT_FOUND, DEFINITION_INVALID, TABLE_NOT_FOUND: each before anything was written
+ */
+export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<BackfillPlan> {
+  const { config } = runtime.settings
+  const definitions = await loadDefinitions(runtime.settings)
+  const { definition, file } = findView(definitions, input.view)
+  const everyMicros = parseDuration(definition.every, 'every')
+  const partitions = partitionsOf(input, { unit: definition.partitionBy, everyMicros, every: definition.every })
+
+  const source = await pinSource(runtime, definition, input.asOf)
+  const { checked, engine } = await runtime.withEngine(async (db) => ({
+    checked: await checkDefinition(db, definition, source.schema, file),
+    engine: await engineVersion(db),
+  }))
+  const wanted = outputSchema(definition, source.schema, checked.expressionTypes)
+
+  const identifier = targetIdentifier(runtime, definition.name)
+  const tableName = [...identifier.namespace, identifier.name].join('.')
+  const table = await loadIfExists(runtime, identifier)
+  const schema = table === null ? wanted : evolveSchema(table.metadata, wanted)
+  const featureTime = schema.fields.find(({ name }) => name === 'feature_time')
+  if (featureTime === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'a feature table has no feature_time')
+  const spec = targetSpec(definition, featureTime.id)
+  if (table !== null) requireSpec(table, spec)
+  const location = table?.metadata.location ?? [runtime.warehouse, ...identifier.namespace, identifier.name].join('/')
+  const base = table === null ? null : mainHead(table.metadata)
+  const live = table === null ? new Map<number, never>() : await filesByPartition(runtime, table, base)
+  const record = table === null ? null : await latestRecord(runtime, table.metadata, base)
+
+  const back = lookback(definition)
+  const first = partitions[0]
+  const last = partitions.at(-1)
+  if (first === undefined || last === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'a range without partitions')
+  const { files, nullEventTimes } = await sourceFiles(runtime, source, { from: first.from - back, to: last.to })
+  const touching = filesTouching(partitions, files, { lookback: back, every: everyMicros })
+  const columns = requiredColumns(
+    definition,
+    source.schema.fields.map(({ name }) => name),
+  )
+  const columnIdentity = columnsIdentity(source, columns)
+  const fingerprint = viewFingerprint(definition)
+  // A schema that differs in column ids is another table layout: files of the old one must not pass for it.
+  const semantics = sha256(JSON.stringify([fingerprint.data, SEMANTICS_VERSION])).slice(0, 32)
+
+  const planned: PlannedPartition[] = partitions.map((partition, i) => {
+    const seen = (touching[i] ?? []).map((index) => files[index] as SourceFile)
+    const sourceHash = sourceIdentity(columnIdentity, seen)
+    const liveFiles = (live.get(partition.ordinal) ?? []).map(({ filePath }) => filePath)
+    const reason = classify(
+      { definition: semantics, source: sourceHash },
+      record?.ledger[partition.key],
+      liveFiles,
+      input.force === true,
+    )
+    return { key: partition.key, ordinal: partition.ordinal, reason, source: sourceHash }
+  })
+
+  const indexByOrdinal = new Map(partitions.map((partition, i) => [partition.ordinal, i]))
+  const filesOf = (ordinals: readonly number[]): number[] => {
+    const union = new Set<number>()
+    for (const ordinal of ordinals) for (const file of touching[indexByOrdinal.get(ordinal) ?? -1] ?? []) union.add(file)
+    return [...union].sort((a, b) => a - b)
+  }
+  const rowsIn = (indices: readonly number[]): number => indices.reduce((sum, index) => sum + (files[index]?.rows ?? 0), 0)
+  const rowWidth = estimatedRowWidth(source.schema, columns)
+  const todo = planned.filter(({ reason }) => reason !== 'fresh')
+  const slices = groupIntoSlices(
+    todo.map(({ ordinal }) => ordinal),
+    (ordinals) => rowsIn(filesOf(ordinals)) * rowWidth,
+    config.limits.sliceInputBytes,
+  ).map((ordinals): PlannedSlice => {
+    const members = ordinals.map((ordinal) => {
+      const partition = planned[indexByOrdinal.get(ordinal) ?? -1] as PlannedPartition
+      const address = partitionAddress({
+        definition: semantics,
+        source: partition.source,
+        engine: `${engine} ${JSON.stringify(schema.fields.map(({ id }) => id))}`,
+        key: partition.key,
+        replaces: (live.get(ordinal) ?? []).map(({ filePath }) => filePath),
+      })
+      const folder = partitionPath(spec, schema, [ordinal])
+      return { ordinal, key: partition.key, path: `${location}/data/${folder}/${address}.parquet` }
+    })
+    const indices = filesOf(ordinals)
+    return {
+      address: sliceAddress(members),
+      partitions: members,
+      files: indices,
+      inputRows: rowsIn(indices),
+      inputBytes: indices.reduce((sum, index) => sum + (files[index]?.bytes ?? 0), 0),
+    }
+  })
+
+  const sourceSnapshotId = source.snapshot.snapshotId.toString()
+  const planHash = sha256(
+    JSON.stringify([tableName, semantics, schema.fields, slices.map(({ address }) => address), base?.toString() ?? null]),
+  )
+  return {
+    version: 1,
+    summary: {
+      runId: '',
+      view: definition.name,
+      table: tableName,
+      plan: '',
+      planHash,
+      from: input.from,
+      to: input.to,
+      partitions: countReasons(planned),
+      todoPartitions: todo.length,
+      slices: slices.length,
+      inputRows: slices.reduce((sum, slice) => sum + slice.inputRows, 0),
+      inputBytes: slices.reduce((sum, slice) => sum + slice.inputBytes, 0),
+      sourceTable: definition.source.table,
+      sourceSnapshotId,
+      baseSnapshotId: base?.toString() ?? null,
+      audits: definition.audits.map(auditName),
+      approval: input.requireApproval === true ? 'always' : config.approval,
+      concurrency: input.concurrency ?? config.limits.concurrency,
+      onPublished: config.onPublished ?? null,
+    },
+    run: { workflowId: '', folder: '' },
+    definition,
+    fingerprint: { data: semantics, metadata: fingerprint.metadata },
+    codeVersion: definitions.codeVersion,
+    engine,
+    runsFolder: runsFolder(runtime.warehouse, tableName),
+    target: { namespace: config.namespace, name: definition.name, location, schema },
+    source: {
+      table: definition.source.table,
+      snapshotId: sourceSnapshotId,
+      schema: source.schema,
+      files: files.map(({ path, rows, bytes }) => ({ path, rows, bytes })),
+      nullEventTimes,
+    },
+    partitions: planned,
+    slices,
+    createdAt: new Date(runtime.now()).toISOString(),
+  }
+}
+
+async function engineVersion(db: { rows<T>(sql: string): Promise<T[]> }): Promise<string> {
+  const [row] = await db.rows<{ version: string }>('SELECT version() AS version')
+  return `duckdb ${row?.version ?? 'unknown'}`
+}
+
+function countReasons(partitions: readonly PlannedPartition[]): Readonly<Record<PartitionReason, number>> {
+  const counts: Record<PartitionReason, number> = {
+    fresh: 0,
+    missing: 0,
+    'definition-changed': 0,
+    'source-changed': 0,
+    'foreign-write': 0,
+    forced: 0,
+  }
+  for (const { reason } of partitions) counts[reason] += 1
+  return counts
+}
+
+/** Bytes that a row of these columns takes in memory, roughly: what a slice's size is judged by. */
+function estimatedRowWidth(schema: Schema, columns: readonly string[]): number {
+  const widths = columns.map((name) => {
+    const type = schema.fields.find((field) => field.name === name)?.type
+    if (type === 'boolean') return 1
+    if (type === 'int' || type === 'float' || type === 'date') return 4
+    if (typeof type === 'string' && ['long', 'double', 'timestamp', 'timestamptz', 'time'].includes(type)) return 8
+    return 16
+  })
+  return Math.max(
+    1,
+    widths.reduce((sum, width) => sum + width, 0),
+  )
+}

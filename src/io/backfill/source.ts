@@ -1,0 +1,137 @@
+import { HindcastError, parseInstant, floorDiv, MICROS_PER_DAY, type Micros } from '../../contract/index.ts'
+import {
+  decodeSingleValue,
+  planFiles,
+  snapshotFor,
+  type DataFile,
+  type NestedField,
+  type Schema,
+  type Snapshot,
+  type Table,
+} from '../../iceberg/index.ts'
+import type { ViewDefinition } from '../../definition/index.ts'
+import type { SourceFile } from '../../plan/index.ts'
+import { sha256 } from '../run-store.ts'
+import type { Runtime } from '../runtime.ts'
+
+/** A source pinned at one snapshot. */
+export interface PinnedSource {
+  readonly table: Table
+  readonly snapshot: Snapshot
+  readonly schema: Schema
+  readonly eventTime: NestedField
+}
+
+/** Loads a view's source and pins its newest snapshot, or the one of `asOf` (a time, or a snapshot id). */
+export async function pinSource(runtime: Runtime, view: ViewDefinition, asOf: string | undefined): Promise<PinnedSource> {
+  const parts = view.source.table.split('.')
+  const identifier = { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
+  const table = await runtime.catalog.loadTable(identifier).catch((error: unknown) => {
+    throw withHint(error, `Import it first: hindcast import FILE --table ${view.source.table} --event-time ${view.source.eventTime}`)
+  })
+  const snapshot = chosenSnapshot(table, view, asOf)
+  const { schemas, currentSchemaId } = table.metadata
+  const schema = schemas.find(({ schemaId }) => schemaId === (snapshot.schemaId ?? currentSchemaId))
+  const eventTime = schema?.fields.find(({ name }) => name === view.source.eventTime)
+  if (schema === undefined || eventTime === undefined) {
+    throw new HindcastError(
+      'DEFINITION_INVALID',
+      `source ${view.source.name}: table ${view.source.table} has no event-time column "${view.source.eventTime}"`,
+      { hint: `Its columns are ${(schema?.fields ?? []).map(({ name }) => name).join(', ')}.`, context: { view: view.name } },
+    )
+  }
+  return { table, snapshot, schema, eventTime }
+}
+
+function withHint(error: unknown, hint: string): unknown {
+  if (!(error instanceof HindcastError) || error.code !== 'TABLE_NOT_FOUND') return error
+  return new HindcastError(error.code, error.message, {
+    hint: error.hint === undefined ? hint : `${error.hint} ${hint}`,
+    context: error.context,
+    cause: error,
+  })
+}
+
+function chosenSnapshot(table: Table, view: ViewDefinition, asOf: string | undefined): Snapshot {
+  const of = view.source.table
+  const { refs } = table.metadata
+  if (asOf === undefined) {
+    const head = refs['main']
+    if (head === undefined) {
+      throw new HindcastError('INPUT_INVALID', `source table ${of} has no rows yet`, {
+        hint: `Import some: hindcast import FILE --table ${of} --event-time ${view.source.eventTime}`,
+        context: { table: of },
+      })
+    }
+    return snapshotFor(table.metadata, { snapshotId: head.snapshotId })
+  }
+  if (/^\d{5,}$/.test(asOf)) return snapshotFor(table.metadata, { snapshotId: BigInt(asOf) })
+  return snapshotFor(table.metadata, { asOfMs: Number(floorDiv(parseInstant(asOf, 'asOf'), 1000n)) })
+}
+
+/**
+ * The pinned snapshot's files that hold event times in `[from, to)`, and how many rows of all its files have none.
+ * @throws FEATURE_UNSUPPORTED when the source has row-level deletes
+ */
+export async function sourceFiles(
+  runtime: Runtime,
+  source: PinnedSource,
+  range: { readonly from: Micros; readonly to: Micros },
+): Promise<{ readonly dataFiles: readonly DataFile[]; readonly files: readonly SourceFile[]; readonly nullEventTimes: number }> {
+  const { files, deleteFiles } = await planFiles({
+    table: source.table,
+    io: runtime.io,
+    snapshotId: source.snapshot.snapshotId,
+  })
+  if (deleteFiles.length > 0) {
+    const name = [...source.table.identifier.namespace, source.table.identifier.name].join('.')
+    throw new HindcastError('FEATURE_UNSUPPORTED', `source ${name} has row-level deletes, which are not read yet`, {
+      hint: 'Rewrite its data files first (Spark: CALL system.rewrite_data_files with delete-file-threshold 1).',
+      context: { table: name },
+    })
+  }
+  const { id } = source.eventTime
+  const sorted = files.map(({ dataFile }) => dataFile).sort((a, b) => (a.filePath < b.filePath ? -1 : 1))
+  const kept: DataFile[] = []
+  const described: SourceFile[] = []
+  let nullEventTimes = 0n
+  for (const dataFile of sorted) {
+    const nulls = dataFile.nullValueCounts?.get(id) ?? 0n
+    nullEventTimes += nulls
+    if (nulls === dataFile.recordCount) continue
+    const from = bound(source.eventTime, dataFile.lowerBounds?.get(id))
+    const to = bound(source.eventTime, dataFile.upperBounds?.get(id))
+    if ((to !== null && to < range.from) || (from !== null && from >= range.to)) continue
+    kept.push(dataFile)
+    described.push({
+      path: dataFile.filePath,
+      rows: Number(dataFile.recordCount),
+      bytes: Number(dataFile.fileSizeInBytes),
+      from,
+      to,
+    })
+  }
+  return { dataFiles: kept, files: described, nullEventTimes: Number(nullEventTimes) }
+}
+
+function bound(field: NestedField, encoded: Uint8Array | undefined): Micros | null {
+  if (encoded === undefined || typeof field.type !== 'string') return null
+  const value = decodeSingleValue(field.type, encoded)
+  if (typeof value === 'bigint') return value
+  if (typeof value === 'number') return BigInt(value) * MICROS_PER_DAY
+  return null
+}
+
+/** What identifies the columns that a view reads: a name that came to mean another field is another source. */
+export function columnsIdentity(source: PinnedSource, columns: readonly string[]): string {
+  const fields = columns.map((name) => {
+    const field = source.schema.fields.find((candidate) => candidate.name === name)
+    return [name, field?.id ?? null, field?.type ?? null]
+  })
+  return sha256(JSON.stringify([source.table.metadata.tableUuid, fields]))
+}
+
+/** Hash of what one partition is computed from. Files are immutable, so a path and its size stand for the bytes. */
+export const sourceIdentity = (columns: string, files: readonly SourceFile[]): string =>
+  sha256(`${columns}\n${files.map(({ path, bytes, rows }) => `${path}\t${bytes}\t${rows}`).join('\n')}`)
+

@@ -1,0 +1,109 @@
+import {
+  buildRecordSchema,
+  HindcastError,
+  isHindcastError,
+  isRetryable,
+  summaryKeys,
+  type BuildRecord,
+} from '../../contract/index.ts'
+import {
+  planFiles,
+  type DataFile,
+  type PartitionSpec,
+  type Table,
+  type TableIdentifier,
+  type TableMetadata,
+} from '../../iceberg/index.ts'
+import type { ViewDefinition } from '../../definition/index.ts'
+import { readJson } from '../run-store.ts'
+import type { Runtime } from '../runtime.ts'
+
+export const targetIdentifier = (runtime: Runtime, view: string): TableIdentifier => ({
+  namespace: [runtime.settings.config.namespace],
+  name: view,
+})
+
+export async function loadIfExists(runtime: Runtime, identifier: TableIdentifier): Promise<Table | null> {
+  return (await runtime.catalog.tableExists(identifier)) ? runtime.catalog.loadTable(identifier) : null
+}
+
+/** Head of `main`; null for a table without snapshots. */
+export const mainHead = (metadata: TableMetadata): bigint | null => metadata.refs['main']?.snapshotId ?? null
+
+/** A feature table's partition spec: its feature time by the view's unit. */
+export function targetSpec(view: ViewDefinition, featureTimeId: number): PartitionSpec {
+  const transform = view.partitionBy
+  return {
+    specId: 0,
+    fields: [{ sourceId: featureTimeId, fieldId: 1000, name: `feature_time_${transform}`, transform }],
+  }
+}
+
+/** @throws FEATURE_UNSUPPORTED when the table is partitioned in another way than the view says now */
+export function requireSpec(table: Table, wanted: PartitionSpec): void {
+  const spec = table.metadata.partitionSpecs.find(({ specId }) => specId === table.metadata.defaultSpecId)
+  const shape = (of: PartitionSpec | undefined): string =>
+    JSON.stringify(of?.fields.map(({ sourceId, transform }) => [sourceId, transform]))
+  if (shape(spec) === shape(wanted)) return
+  const name = [...table.identifier.namespace, table.identifier.name].join('.')
+  throw new HindcastError('FEATURE_UNSUPPORTED', `${name} is partitioned otherwise than its view says`, {
+    hint: 'A table’s partitioning is not changed in place: set partitionBy back, or give the view a new name.',
+    context: { table: name },
+  })
+}
+
+/** The data files that a snapshot shows, by the ordinal of their partition, each list in the order of the paths. */
+export async function filesByPartition(
+  runtime: Runtime,
+  table: Table,
+  snapshotId: bigint | null,
+): Promise<ReadonlyMap<number, readonly DataFile[]>> {
+  const byOrdinal = new Map<number, DataFile[]>()
+  if (snapshotId === null) return byOrdinal
+  const { files, deleteFiles } = await planFiles({ table, io: runtime.io, snapshotId })
+  if (deleteFiles.length > 0) {
+    throw new HindcastError(
+      'FEATURE_UNSUPPORTED',
+      `${[...table.identifier.namespace, table.identifier.name].join('.')} has row-level deletes, which feature tables do not take yet`,
+      { hint: 'Rewrite its data files (Spark: CALL system.rewrite_data_files with delete-file-threshold 1), or roll back.' },
+    )
+  }
+  for (const { dataFile } of files) {
+    const [ordinal] = dataFile.partition
+    if (typeof ordinal !== 'number') continue
+    const members = byOrdinal.get(ordinal)
+    if (members === undefined) byOrdinal.set(ordinal, [dataFile])
+    else members.push(dataFile)
+  }
+  for (const members of byOrdinal.values()) members.sort((a, b) => (a.filePath < b.filePath ? -1 : 1))
+  return byOrdinal
+}
+
+/** Null for a record that is gone or damaged: its partitions then count as written by somebody else, and are computed again. */
+async function readRecord(runtime: Runtime, address: string): Promise<BuildRecord | null> {
+  try {
+    const parsed = buildRecordSchema.safeParse(await readJson(runtime.io, address))
+    return parsed.success ? parsed.data : null
+  } catch (error) {
+    if (isHindcastError(error) && !isRetryable(error.code)) return null
+    throw error
+  }
+}
+
+/**
+ * The build record of the newest ancestor of a snapshot that has one, the snapshot itself first: somebody else's commits on top
+ * leave it true of the partitions that they did not touch, which the caller sees from the files.
+ */
+export async function latestRecord(
+  runtime: Runtime,
+  metadata: TableMetadata,
+  head: bigint | null,
+): Promise<BuildRecord | null> {
+  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]))
+  for (let snapshot = head === null ? undefined : byId.get(head); snapshot !== undefined; ) {
+    const address = snapshot.summary[summaryKeys.record]
+    if (address !== undefined) return readRecord(runtime, address)
+    snapshot = snapshot.parentSnapshotId === undefined ? undefined : byId.get(snapshot.parentSnapshotId)
+  }
+  return null
+}

@@ -1,0 +1,216 @@
+import {
+  DuckDBArrayValue,
+  DuckDBBlobValue,
+  DuckDBDateValue,
+  DuckDBDecimalValue,
+  DuckDBInstance,
+  DuckDBListValue,
+  DuckDBMapValue,
+  DuckDBStructValue,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
+  DuckDBTimeValue,
+  type DuckDBConnection,
+  type DuckDBType,
+  type DuckDBValue,
+} from '@duckdb/node-api'
+import { mkdir } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { quoteString } from '../compile/quote.ts'
+import { HindcastError, type ErrorCode } from '../contract/errors.ts'
+
+export interface DuckDbOptions {
+  readonly threads: number
+  /** `'2GB'`, or a number of bytes. */
+  readonly memoryLimit: string | number
+  /** Local folder where DuckDB spills what does not fit; made when missing. */
+  readonly tempDirectory: string
+}
+
+export interface QueryOptions {
+  /** Interrupts the query; it then fails with CANCELLED. */
+  readonly signal?: AbortSignal
+  /** The code of a failure that is neither memory, storage, a broken file nor an interrupt: who wrote the wrong SQL. */
+  readonly otherwise?: ErrorCode
+}
+
+export interface DuckDbColumn {
+  readonly name: string
+  readonly type: DuckDBType
+}
+
+/**
+ * One in-memory DuckDB with one connection. Queries run one after the other.
+ * All methods throw HindcastError: ENGINE_OUT_OF_MEMORY, STORAGE_UNAVAILABLE, DATA_FILE_INVALID, CANCELLED, or what
+ * `otherwise` says (INPUT_INVALID when it says nothing).
+ */
+export interface DuckDb extends AsyncDisposable {
+  run(sql: string, options?: QueryOptions): Promise<void>
+  /**
+   * All rows as plain values, without loss: 64-bit and larger integers, times and timestamps (micros) are bigint, dates are days
+   * since 1970, decimals are their unscaled bigint, blobs are bytes, structs objects, maps arrays of `[key, value]`.
+   */
+  rows<T = Readonly<Record<string, unknown>>>(sql: string, options?: QueryOptions): Promise<T[]>
+  /** Names and types of a SELECT's columns; its rows are not computed. */
+  describe(select: string, options?: QueryOptions): Promise<readonly DuckDbColumn[]>
+  /** Stops the running query, if there is one; one that was just begun may not notice: where that matters, use `signal`. */
+  interrupt(): void
+  /** Interrupts what is still running. */
+  close(): Promise<void>
+}
+
+/** Starts an engine whose session is in UTC, keeps the order of rows and loads no extension from outside. */
+export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
+  await mkdir(options.tempDirectory, { recursive: true }).catch((cause: unknown) => {
+    throw new HindcastError('STORAGE_UNAVAILABLE', `cannot make the scratch folder ${options.tempDirectory}`, { cause })
+  })
+  const memoryLimit = typeof options.memoryLimit === 'number' ? `${options.memoryLimit}B` : options.memoryLimit
+  let instance: DuckDBInstance
+  let connection: DuckDBConnection
+  try {
+    instance = await DuckDBInstance.create(':memory:', {
+      threads: String(options.threads),
+      memory_limit: memoryLimit,
+      temp_directory: options.tempDirectory,
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+      allow_community_extensions: 'false',
+      preserve_insertion_order: 'true',
+    })
+    connection = await instance.connect()
+  } catch (cause) {
+    throw engineError(cause, 'CONFIG_INVALID')
+  }
+
+  let closed = false
+  const running = new Set<Promise<unknown>>()
+  const guarded = async <T>(query: QueryOptions, action: () => Promise<T>): Promise<T> => {
+    if (closed) throw new HindcastError('INVARIANT_VIOLATED', 'the engine was used after it was closed')
+    const { signal, otherwise = 'INPUT_INVALID' } = query
+    if (signal?.aborted === true) throw cancelled(signal.reason)
+    const interrupting = new AbortController()
+    const onAbort = () => void interruptUntil(connection, interrupting.signal)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const result = action()
+    running.add(result)
+    try {
+      return await result
+    } catch (cause) {
+      throw engineError(cause, otherwise)
+    } finally {
+      running.delete(result)
+      interrupting.abort()
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  const db: DuckDb = {
+    run: (sql, query = {}) =>
+      guarded(query, async () => {
+        await connection.run(sql)
+      }),
+    rows: <T>(sql: string, query: QueryOptions = {}) =>
+      guarded(query, async () => {
+        const reader = await connection.runAndReadAll(sql)
+        return reader.convertRowObjects((value) => plain(value)) as T[]
+      }),
+    describe: (select, query = {}) =>
+      guarded(query, async () => {
+        const reader = await connection.runAndReadAll(`SELECT * FROM (${select}) LIMIT 0`)
+        const types = reader.columnTypes()
+        // The deduplicated names: a SELECT may name two columns alike.
+        return reader.deduplicatedColumnNames().map((name, index) => ({ name, type: types[index] as DuckDBType }))
+      }),
+    interrupt: () => {
+      if (!closed) connection.interrupt()
+    },
+    close: async () => {
+      if (closed) return
+      closed = true
+      // Closing under a running query would pull its memory away.
+      const interrupting = new AbortController()
+      const interrupted = interruptUntil(connection, interrupting.signal)
+      await Promise.allSettled(running)
+      interrupting.abort()
+      await interrupted
+      connection.closeSync()
+      instance.closeSync()
+    },
+    [Symbol.asyncDispose]: () => db.close(),
+  }
+  await db.run(`SET TimeZone = 'UTC'`)
+  return db
+}
+
+/** Interrupts again and again until `signal`: an interrupt that comes before its query has begun to run is lost. */
+async function interruptUntil(connection: DuckDBConnection, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    connection.interrupt()
+    await delay(10, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+/** A local path in which no letter is a pattern to DuckDB any more. */
+export const patternFree = (path: string): string => path.replace(/[*?[]/g, '[$&]')
+
+/** The SQL list literal of local paths. */
+export const pathList = (paths: readonly string[]): string =>
+  `[${paths.map((path) => quoteString(patternFree(path))).join(', ')}]`
+
+function plain(value: DuckDBValue): unknown {
+  if (value === null || typeof value !== 'object') return value
+  if (value instanceof DuckDBTimestampTZValue || value instanceof DuckDBTimestampValue) return value.micros
+  if (value instanceof DuckDBTimeValue) return value.micros
+  if (value instanceof DuckDBDateValue) return value.days
+  if (value instanceof DuckDBDecimalValue) return value.value
+  if (value instanceof DuckDBBlobValue) return value.bytes
+  if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) return value.items.map(plain)
+  if (value instanceof DuckDBStructValue) {
+    return Object.fromEntries(Object.entries(value.entries).map(([name, entry]) => [name, plain(entry)]))
+  }
+  if (value instanceof DuckDBMapValue) return value.entries.map((entry) => [plain(entry.key), plain(entry.value)])
+  return value.toString()
+}
+
+const cancelled = (cause: unknown) => new HindcastError('CANCELLED', 'the query was interrupted', { cause })
+
+/** DuckDB tells its failures apart by the first words of their messages. */
+function engineError(error: unknown, otherwise: ErrorCode): HindcastError {
+  if (error instanceof HindcastError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  // What follows the first blank line quotes the statement and settings; the cause keeps it.
+  const text = message.trim().split(/\n\s*\n/, 1)[0] ?? ''
+  if (/^interrupt error/i.test(text)) return cancelled(error)
+  if (/no space left on device|disk quota exceeded/i.test(text)) {
+    return new HindcastError('STORAGE_UNAVAILABLE', `the engine ran out of disk space: ${text}`, {
+      hint: 'Free some space where the warehouse and the scratch folder lie, then run again.',
+      cause: error,
+    })
+  }
+  if (/^out of memory error/i.test(text) || /failed to allocate|bad_alloc/i.test(text)) {
+    return new HindcastError('ENGINE_OUT_OF_MEMORY', `the engine ran out of memory: ${text}`, {
+      hint: 'Raise engine.memoryLimit, or lower limits.sliceInputBytes so that a slice is smaller.',
+      cause: error,
+    })
+  }
+  if (isBrokenFile(text)) {
+    return new HindcastError('DATA_FILE_INVALID', text, {
+      hint: 'The file is missing, cut short or not Parquet: restore it, or roll back to a snapshot without it.',
+      cause: error,
+    })
+  }
+  if (/^io error/i.test(text)) {
+    return new HindcastError('STORAGE_UNAVAILABLE', text, {
+      hint: 'Look into the disk or mount that holds the file, then run again.',
+      cause: error,
+    })
+  }
+  const code = /^(internal|fatal) error/i.test(text) ? 'INVARIANT_VIOLATED' : otherwise
+  return new HindcastError(code, text, { cause: error })
+}
+
+const isBrokenFile = (message: string): boolean =>
+  /^io error: no files found/i.test(message) ||
+  /no magic bytes|too small to be a parquet file|footer length error|invalid parquet|failed to read parquet|thrift|tprotocol|ttransport|snappy decompress|zstd decompression|decompression failure|attempted to read \d+ bytes|corrupt|parquet schema/i.test(
+    message,
+  )

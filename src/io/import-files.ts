@@ -1,0 +1,211 @@
+import { quoteIdentifier } from '../compile/quote.ts'
+import { HindcastError } from '../contract/errors.ts'
+import { appendFiles } from '../iceberg/actions/append.ts'
+import type { DataFile } from '../iceberg/manifest-model.ts'
+import type { TableMetadata } from '../iceberg/table-metadata.ts'
+import type { Catalog, Table, TableIdentifier } from '../iceberg/table.ts'
+import { badLine } from './csv-file.ts'
+import type { DuckDb, QueryOptions } from './duckdb.ts'
+import { checkNanoseconds, inspectInput, typedRows, type ImportInput } from './import-inputs.ts'
+import {
+  checkedFields,
+  checkEventTime,
+  layoutOf,
+  newFields,
+  newLayout,
+  typeName,
+  unusedName,
+  type ImportPartition,
+} from './import-layout.ts'
+import type { LocalFiles } from './local-files.ts'
+import { writePartitions } from './parquet-write.ts'
+
+export type { ImportPartition } from './import-layout.ts'
+
+export interface ImportRequest {
+  /** Local Parquet or CSV files. */
+  readonly files: readonly string[]
+  /** `namespace.table` */
+  readonly table: string
+  readonly eventTime: string
+  readonly catalog: Catalog
+  readonly io: LocalFiles
+  readonly db: DuckDb
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly newSnapshotId: () => bigint
+  /** Of a table that this import creates; an existing one keeps its own. */
+  readonly partitionBy?: ImportPartition
+  /** Local folder for unfinished files. */
+  readonly scratchDir: string
+  /** Imports files again whose bytes the table already has. */
+  readonly force?: boolean
+  readonly signal?: AbortSignal
+  readonly onProgress?: (rowsWritten: bigint) => void
+}
+
+export interface ImportResult {
+  readonly table: string
+  readonly created: boolean
+  /** The import's own snapshot, or, when everything was skipped, the one the table shows. */
+  readonly snapshotId: bigint
+  readonly rows: bigint
+  /** Data files written. */
+  readonly files: number
+  /** True when every file's bytes had been imported before, so that nothing was done. */
+  readonly skipped: boolean
+  readonly skippedFiles: readonly string[]
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+}
+
+/** Snapshot summary: the SHA-256 of every imported file, separated by commas. */
+export const importSummaryKey = 'hindcast.import'
+
+/** As many writers as there may be, one import gets its turn. */
+const maxCommits = 30
+
+/**
+ * Appends files to a source table as one snapshot, creating the table when there is none. Rows come to lie sorted by event time in
+ * the partitions of the event time; a row without one is kept, in the null partition.
+ * @throws REQUEST_INVALID for a bad table name or partitioning; INPUT_INVALID for a file or event-time column that cannot be used;
+ *   SCHEMA_INCOMPATIBLE when a column differs from the table's; CONFLICT when others keep changing the table. Nothing is changed then.
+ */
+export async function importFiles(request: ImportRequest): Promise<ImportResult> {
+  const { db, catalog, eventTime } = request
+  const identifier = parseTableName(request.table)
+  if (request.files.length === 0) {
+    throw new HindcastError('REQUEST_INVALID', 'no file to import was named', { hint: 'Name at least one file.' })
+  }
+  const inputs: ImportInput[] = []
+  const options: QueryOptions = request.signal === undefined ? {} : { signal: request.signal }
+  for (const file of request.files) inputs.push(await inspectInput(db, file, options))
+  let table: Table | null = (await catalog.tableExists(identifier)) ? await catalog.loadTable(identifier) : null
+  const fields = table === null ? newFields(inputs) : checkedFields(table.metadata, request.table, inputs)
+  checkEventTime(fields, eventTime, inputs[0] as ImportInput)
+  const layout =
+    table === null ? newLayout(fields, eventTime, request.partitionBy ?? 'day') : layoutOf(table.metadata, eventTime)
+
+  const fresh = request.force === true ? inputs : withoutImported(inputs, table)
+  const skippedFiles = inputs.filter((input) => !fresh.includes(input)).map((input) => input.path)
+  const columns = fields.map(({ name, type }) => ({ name, type: typeName(type) }))
+  if (fresh.length === 0) {
+    const snapshotId = table?.metadata.currentSnapshotId ?? 0n
+    return {
+      table: request.table,
+      created: false,
+      snapshotId,
+      rows: 0n,
+      files: 0,
+      skipped: true,
+      skippedFiles,
+      columns,
+    }
+  }
+  for (const input of fresh) await checkNanoseconds(db, input, options)
+
+  const created = table === null
+  const snapshotId = request.newSnapshotId()
+  let fileCount = 0
+  const rowColumn = unusedName('import_row', fields)
+  const files = await writePartitions(db, {
+    query: fresh.map((input, index) => typedRows(input, fields, rowColumn, BigInt(index) << 40n)).join(' UNION ALL '),
+    schema: layout.schema,
+    spec: layout.spec,
+    sortBy: `${quoteIdentifier(eventTime)} ASC NULLS FIRST, ${quoteIdentifier(rowColumn)}`,
+    sortOrderId: layout.sortOrderId,
+    scratchDir: request.scratchDir,
+    place: async (_tuple, partition) => {
+      // Made only now that all rows have been read, so that a bad line leaves no table behind.
+      table ??= await catalog.createTable(identifier, layout)
+      const name = `import-${snapshotId}-${String(fileCount++).padStart(5, '0')}.parquet`
+      return [table.metadata.location.replace(/\/+$/, ''), 'data', partition, name]
+        .filter((part) => part !== '')
+        .join('/')
+    },
+    io: request.io,
+    otherwise: 'INPUT_INVALID',
+    ...options,
+    ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
+  }).catch((error: unknown) => {
+    throw badLine(error) ?? error
+  })
+  await commitFiles(request, identifier, files, snapshotId, fresh)
+  const rows = files.reduce((sum, file) => sum + file.recordCount, 0n)
+  return { table: request.table, created, snapshotId, rows, files: files.length, skipped: false, skippedFiles, columns }
+}
+
+function parseTableName(text: string): TableIdentifier {
+  const parts = text.split('.')
+  const name = parts.at(-1) ?? ''
+  if (parts.length < 2 || parts.some((part) => !/^[\p{L}\p{N}_][\p{L}\p{N}_-]*$/u.test(part))) {
+    throw new HindcastError('REQUEST_INVALID', `"${text}" is no name for a table`, {
+      hint: 'Write namespace.table, for example raw.flights.',
+      context: { table: text },
+    })
+  }
+  return { namespace: parts.slice(0, -1), name }
+}
+
+/** The files whose bytes are neither in the table yet nor named twice. */
+function withoutImported(inputs: readonly ImportInput[], table: Table | null): ImportInput[] {
+  const seen = table === null ? new Set<string>() : importedHashes(table.metadata)
+  return inputs.filter(({ sha256 }) => {
+    if (seen.has(sha256)) return false
+    seen.add(sha256)
+    return true
+  })
+}
+
+/** The hashes of all files imported into what `main` shows, as far back as its snapshots are kept. */
+function importedHashes(metadata: TableMetadata): Set<string> {
+  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]))
+  const hashes = new Set<string>()
+  let id: bigint | null | undefined = metadata.currentSnapshotId
+  while (id !== null && id !== undefined) {
+    const snapshot = byId.get(id)
+    for (const hash of snapshot?.summary[importSummaryKey]?.split(',') ?? []) hashes.add(hash)
+    id = snapshot?.parentSnapshotId
+  }
+  return hashes
+}
+
+/** Appends the written files, on whatever the table has become meanwhile. */
+async function commitFiles(
+  request: ImportRequest,
+  identifier: TableIdentifier,
+  files: readonly DataFile[],
+  snapshotId: bigint,
+  inputs: readonly ImportInput[],
+): Promise<void> {
+  const { catalog, io } = request
+  const discard = async (): Promise<void> => {
+    for (const file of files) await io.delete(file.filePath)
+  }
+  for (let attempt = 0; attempt < maxCommits; attempt++) {
+    const table = await catalog.loadTable(identifier)
+    // An earlier attempt whose answer was lost.
+    if (table.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return
+    const imported = importedHashes(table.metadata)
+    const again = inputs.find(({ sha256 }) => imported.has(sha256))
+    if (again !== undefined && request.force !== true) {
+      await discard()
+      throw new HindcastError(
+        'CONFLICT',
+        `${again.path} was imported into ${request.table} by somebody else meanwhile`,
+        {
+          hint: 'Run the import again: files that the table has are skipped.',
+          context: { file: again.path, table: request.table },
+        },
+      )
+    }
+    const summary = { [importSummaryKey]: inputs.map(({ sha256 }) => sha256).join(',') }
+    const { change } = await appendFiles({ table, io, files, snapshotId, nowMs: request.now(), summary })
+    const outcome = await catalog.commit(table, change)
+    if (outcome.status === 'committed') return
+  }
+  await discard()
+  throw new HindcastError('CONFLICT', `others kept changing ${request.table}: the import lost ${maxCommits} times`, {
+    hint: 'Run the import again when fewer programs write to the table.',
+    context: { table: request.table },
+  })
+}

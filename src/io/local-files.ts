@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto'
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, isAbsolute, join } from 'node:path'
+import { HindcastError } from '../contract/errors.ts'
+import type { FileIO } from '../iceberg/file-io.ts'
+
+/** Files on a local (or mounted) file system, which must have hard links: they are what makes `create` atomic. */
+export interface LocalFiles extends FileIO {
+  /**
+   * Moves a finished local file to `uri`, with the obligations of `create`; the local file is gone afterwards.
+   * @throws INVARIANT_VIOLATED when a file with other bytes is already there; it is left as it was
+   */
+  adopt(localPath: string, uri: string): Promise<'created' | 'exists'>
+}
+
+/**
+ * The local path of a `file:` URI. Iceberg's readers take paths literally, so nothing is percent-decoded; `file:/x`, as Hadoop
+ * writes it, and a bare absolute path are understood too.
+ * @throws FEATURE_UNSUPPORTED for any other scheme
+ */
+export function toPath(uri: string): string {
+  const path = uri.startsWith('file://localhost/')
+    ? uri.slice('file://localhost'.length)
+    : uri.replace(/^file:(\/\/)?/, '')
+  if (!isAbsolute(path)) {
+    throw new HindcastError('FEATURE_UNSUPPORTED', `${uri} is not a local file`, {
+      hint: 'Paths of a local warehouse begin with file:///.',
+      context: { path: uri },
+    })
+  }
+  return path
+}
+
+/** The URI of an absolute local path, unencoded as Iceberg has it. */
+export function toUri(path: string): string {
+  if (!isAbsolute(path)) throw new HindcastError('INVARIANT_VIOLATED', `${path} is not an absolute path`)
+  return `file://${path}`
+}
+
+/** File access for a local warehouse. */
+export function localFiles(): LocalFiles {
+  const guarded = async <T>(uri: string, doing: string, action: (path: string) => Promise<T>): Promise<T> => {
+    const path = toPath(uri)
+    try {
+      return await action(path)
+    } catch (error) {
+      throw storageError(error, doing, path)
+    }
+  }
+
+  return {
+    read: (uri) => guarded(uri, 'read', (path) => readFile(path)),
+
+    create: (uri, bytes) =>
+      guarded(uri, 'create', async (path) => {
+        // Cheaper than writing a file only to find its name taken; `link` below decides.
+        if (await exists(path)) return 'exists'
+        const temporary = await writeSibling(path, bytes)
+        return linkInto(temporary, path)
+      }),
+
+    replace: (uri, bytes) =>
+      guarded(uri, 'replace', async (path) => {
+        const temporary = await writeSibling(path, bytes)
+        await removeOnFailure(temporary, () => rename(temporary, path))
+        await syncFolder(dirname(path))
+      }),
+
+    adopt: (localPath, uri) =>
+      guarded(uri, 'create', async (path) => {
+        await makeFolder(dirname(path))
+        await syncFile(localPath)
+        const outcome = await linkOrCopyInto(localPath, path)
+        if (outcome === 'exists' && !(await sameBytes(localPath, path))) {
+          throw new HindcastError(
+            'INVARIANT_VIOLATED',
+            `${path} exists with other bytes than the ones computed for it`,
+            {
+              hint: 'Something else wrote this file. If no snapshot refers to it, delete it and run again.',
+              context: { path },
+            },
+          )
+        }
+        await rm(localPath, { force: true })
+        return outcome
+      }),
+
+    size: (uri) =>
+      guarded(uri, 'look at', async (path) => {
+        const found = await statOrNull(path)
+        return found === null || !found.isFile() ? null : found.size
+      }),
+
+    delete: (uri) =>
+      guarded(uri, 'delete', async (path) => {
+        await rm(path, { force: true })
+      }),
+
+    async *list(prefix) {
+      const root = toPath(prefix).replace(/\/+$/, '')
+      try {
+        for await (const path of walk(root)) {
+          const found = await statOrNull(path)
+          if (found !== null) yield { path: toUri(path), size: found.size, modifiedMs: Number(found.mtimeMs) }
+        }
+      } catch (error) {
+        throw storageError(error, 'list', root)
+      }
+    },
+  }
+}
+
+/** Writes and flushes a file beside `path`, under a name that nothing refers to. */
+async function writeSibling(path: string, bytes: Uint8Array): Promise<string> {
+  await makeFolder(dirname(path))
+  const temporary = siblingName(path)
+  await removeOnFailure(temporary, async () => {
+    const handle = await open(temporary, 'wx')
+    try {
+      await handle.writeFile(bytes)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  })
+  return temporary
+}
+
+const siblingName = (path: string): string => join(dirname(path), `.${randomUUID()}.tmp`)
+
+/** Gives a flushed temporary file its name unless that is taken, and drops the temporary name either way. */
+async function linkInto(temporary: string, path: string): Promise<'created' | 'exists'> {
+  try {
+    const outcome = await linkIfAbsent(temporary, path)
+    if (outcome === 'created') await syncFolder(dirname(path))
+    return outcome
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+async function linkOrCopyInto(source: string, path: string): Promise<'created' | 'exists'> {
+  try {
+    const outcome = await linkIfAbsent(source, path)
+    if (outcome === 'created') await syncFolder(dirname(path))
+    return outcome
+  } catch (error) {
+    if (systemCode(error) !== 'EXDEV') throw error
+  }
+  // Scratch lies on another file system: only within one is a link possible.
+  const temporary = siblingName(path)
+  await removeOnFailure(temporary, async () => {
+    await copyFile(source, temporary)
+    await syncFile(temporary)
+  })
+  return linkInto(temporary, path)
+}
+
+async function linkIfAbsent(source: string, path: string): Promise<'created' | 'exists'> {
+  try {
+    await link(source, path)
+    return 'created'
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return 'exists'
+    throw error
+  }
+}
+
+async function removeOnFailure(temporary: string, action: () => Promise<void>): Promise<void> {
+  try {
+    await action()
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Makes a folder with its parents, so that they outlive a power cut. */
+async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder))
+}
+
+const syncFolder = syncFile
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function sameBytes(a: string, b: string): Promise<boolean> {
+  const [first, second] = await Promise.all([open(a, 'r'), open(b, 'r')])
+  try {
+    const size = 1 << 20
+    const [left, right] = [Buffer.alloc(size), Buffer.alloc(size)]
+    for (let position = 0; ; position += size) {
+      const [read, other] = await Promise.all([readFully(first, left, position), readFully(second, right, position)])
+      if (read !== other || left.compare(right, 0, read, 0, read) !== 0) return false
+      if (read < size) return true
+    }
+  } finally {
+    await Promise.all([first.close(), second.close()])
+  }
+}
+
+/** Fills the buffer from `position` on, as far as the file reaches: one read may stop short of either. */
+async function readFully(handle: Awaited<ReturnType<typeof open>>, into: Buffer, position: number): Promise<number> {
+  let filled = 0
+  while (filled < into.length) {
+    const { bytesRead } = await handle.read(into, filled, into.length - filled, position + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return filled
+}
+
+async function statOrNull(path: string) {
+  try {
+    return await stat(path, { bigint: true })
+  } catch (error) {
+    if (isAbsent(error)) return null
+    throw error
+  }
+}
+
+const exists = async (path: string): Promise<boolean> => (await statOrNull(path)) !== null
+
+/** Files below a folder in the order of their whole paths, so a folder sorts as its name and a slash. */
+async function* walk(folder: string): AsyncGenerator<string> {
+  let entries
+  try {
+    entries = await readdir(folder, { withFileTypes: true })
+  } catch (error) {
+    // Removed since its parent was read, or never there.
+    if (isAbsent(error)) return
+    throw error
+  }
+  const children = entries.map((entry) => ({ entry, key: entry.isDirectory() ? `${entry.name}/` : entry.name }))
+  children.sort((a, b) => (a.key < b.key ? -1 : 1))
+  for (const { entry } of children) {
+    if (entry.isDirectory()) yield* walk(join(folder, entry.name))
+    else if (entry.isFile()) yield join(folder, entry.name)
+  }
+}
+
+const systemCode = (error: unknown): string | undefined => {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : undefined
+}
+
+const isAbsent = (error: unknown): boolean => {
+  const code = systemCode(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}
+
+const reasons: Readonly<Record<string, readonly [reason: string, hint: string]>> = {
+  EACCES: ['permission denied', 'Give the user that runs Hindcast access to it.'],
+  EPERM: ['not permitted', 'Give the user access to it; the file system must support hard links.'],
+  ENOTSUP: ['not supported', 'Put the warehouse on a file system with hard links.'],
+  EROFS: ['the file system is read-only', 'Put the warehouse on a writable file system.'],
+  ENOSPC: ['no space left on the device', 'Free some space, then run again.'],
+  EDQUOT: ['the disk quota is used up', 'Free some space, then run again.'],
+  EIO: ['input/output error', 'Look into the disk or mount, then run again.'],
+  EMFILE: ['too many open files', 'Raise the limit of open files (ulimit -n).'],
+}
+
+function storageError(error: unknown, doing: string, path: string): unknown {
+  const code = systemCode(error)
+  if (code === undefined || error instanceof HindcastError) return error
+  if (code === 'ENOENT' && doing === 'read') {
+    return new HindcastError('DATA_FILE_INVALID', `no such file: ${path}`, {
+      hint: 'A table refers to this file. Restore it, or roll the table back to a snapshot whose files are all there.',
+      context: { path },
+      cause: error,
+    })
+  }
+  const [reason, hint] = reasons[code] ?? [code, 'Look into the disk or mount, then run again.']
+  return new HindcastError('STORAGE_UNAVAILABLE', `cannot ${doing} ${path}: ${reason}`, {
+    hint,
+    context: { path, code },
+    cause: error,
+  })
+}

@@ -1,0 +1,47 @@
+import type { Micros } from '../contract/instant.ts'
+import type { Partition } from './partitions.ts'
+
+/** A source data file as planning sees it: metadata only, nothing of it is read. */
+export interface SourceFile {
+  readonly path: string
+  readonly rows: number
+  readonly bytes: number
+  /** Bounds of its event times, both inclusive; null when the metadata does not bound them, so it may touch any window. */
+  readonly from: Micros | null
+  readonly to: Micros | null
+}
+
+/**
+ * For each partition, the indices (ascending) of the files that one of its windows may see.
+ * A row at `t` sees `[t - lookback, t)`, and a partition's last feature time is one step before its end.
+ */
+export function filesTouching(
+  partitions: readonly Partition[],
+  files: readonly SourceFile[],
+  window: { readonly lookback: Micros; readonly every: Micros },
+): number[][] {
+  const touching: number[][] = partitions.map(() => [])
+  files.forEach((file, index) => {
+    // The first partition that ends late enough and the last that begins early enough; both are monotone in the partition.
+    const first =
+      file.from === null ? 0 : lowerBound(partitions, (partition) => partition.to - window.every > (file.from as Micros))
+    const end =
+      file.to === null
+        ? partitions.length
+        : lowerBound(partitions, (partition) => partition.from - window.lookback > (file.to as Micros))
+    for (let i = first; i < end; i++) touching[i]?.push(index)
+  })
+  return touching
+}
+
+/** Index of the first element for which a monotone predicate holds. */
+function lowerBound<T>(items: readonly T[], holds: (item: T) => boolean): number {
+  let low = 0
+  let high = items.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (holds(items[middle] as T)) high = middle
+    else low = middle + 1
+  }
+  return low
+}

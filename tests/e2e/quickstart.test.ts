@@ -1,0 +1,200 @@
+// The main job on real input. What would hurt: a row, a column or a day that differs from what the definition says; a table that
+// outsiders cannot read; a second run that computes everything again.
+import { DuckDBInstance } from '@duckdb/node-api'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runPython } from '../support/python.ts'
+import { flightsParquet, testProject, type TestProject } from '../support/project.ts'
+import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
+import { originDelays, routeDelays, type Flights, type Row } from './flights-oracle.ts'
+
+const [from, to] = ['2001-01-02', '2001-07-02']
+const micros = (date: string): number => Date.parse(`${date}T00:00:00Z`) * 1000
+const day = 86_400_000_000
+
+interface PublishedRun {
+  readonly verdict: string
+  readonly snapshotId: string
+  readonly rows: number
+  readonly partitions: Readonly<Record<string, number>>
+  readonly audits: readonly { readonly name: string; readonly status: string }[]
+}
+
+let temporal: TestTemporal
+let project: TestProject
+const runs = new Map<string, PublishedRun>()
+
+beforeAll(async () => {
+  temporal = await startTestTemporal()
+  project = await testProject({ env: { TEMPORAL_ADDRESS: temporal.address } })
+  const imported = await project.hindcast('import', flightsParquet, '--table', 'raw.flights', '--event-time', 'date', '--json')
+  expect(imported.json()).toMatchObject({ created: true, rows: '3000000' })
+  await project.start('worker')
+  for (const view of ['origin_delays', 'route_delays']) {
+    const run = await project.hindcast('backfill', view, '--from', from, '--to', to, '--json')
+    expect(run.code, run.stdout + run.stderr).toBe(0)
+    runs.set(view, run.json<PublishedRun>())
+  }
+})
+
+afterAll(async () => {
+  await project[Symbol.asyncDispose]()
+  await temporal[Symbol.asyncDispose]()
+})
+
+const queryRows = async (sql: string): Promise<Record<string, unknown>[]> => {
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  try {
+    return (await connection.runAndReadAll(sql)).getRowObjects()
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+}
+
+async function readFlights(): Promise<Flights> {
+  const rows = await queryRows(
+    `SELECT epoch_us(date)::DOUBLE AS time, delay::DOUBLE AS delay, origin, destination FROM '${flightsParquet}' ORDER BY date`,
+  )
+  return {
+    time: Float64Array.from(rows, (row) => row['time'] as number),
+    delay: Float64Array.from(rows, (row) => row['delay'] as number),
+    origin: rows.map((row) => row['origin'] as string),
+    destination: rows.map((row) => row['destination'] as string),
+  }
+}
+
+/** The published rows of a view, by feature time and key, read from the files that PyIceberg says `main` has. */
+async function publishedRows(view: string, keys: readonly string[]): Promise<Map<number, Map<string, Row>>> {
+  const listed = await runPython<{ files: string[] }>(
+    `
+import json, sys
+from pyiceberg.catalog.sql import SqlCatalog
+catalog = SqlCatalog("hindcast", uri="sqlite:///" + sys.argv[1])
+table = catalog.load_table("features." + sys.argv[2])
+print(json.dumps({"files": [task.file.file_path for task in table.scan().plan_files()]}))
+`,
+    [join(project.dir, '.hindcast', 'catalog.db'), view],
+  )
+  const paths = listed.files.map((file) => `'${file.replace('file://', '')}'`).join(', ')
+  const rows = await queryRows(
+    `SELECT * EXCLUDE (feature_time), epoch_us(feature_time)::DOUBLE AS t FROM read_parquet([${paths}], hive_partitioning = false)`,
+  )
+  const byTime = new Map<number, Map<string, Row>>()
+  for (const row of rows) {
+    const t = row['t'] as number
+    const key = keys.map((name) => row[name] as string).join('>')
+    const values: Record<string, number | null> = {}
+    for (const [name, value] of Object.entries(row)) {
+      if (name !== 't' && !keys.includes(name)) values[name] = value === null ? null : Number(value)
+    }
+    const at = byTime.get(t) ?? new Map<string, Row>()
+    expect(at.has(key), `${view} has ${key} twice at ${t}`).toBe(false)
+    byTime.set(t, at.set(key, values))
+  }
+  return byTime
+}
+
+/** Sums of integers and single divisions must be equal to the last bit; a deviation is allowed the rounding of its own two passes. */
+const tolerance: Readonly<Record<string, number>> = { delay_stddev_28d: 1e-12, delay_p90_7d: 1e-12, delay_p90_28d: 1e-12 }
+
+function expectSameRows(actual: ReadonlyMap<string, Row>, wanted: ReadonlyMap<string, Row>, at: string): void {
+  expect(actual.size, `rows at ${at}`).toBe(wanted.size)
+  for (const [key, want] of wanted) {
+    const got = actual.get(key)
+    if (got === undefined) throw new Error(`${key} is missing at ${at}`)
+    if (Object.keys(got).sort().join() !== Object.keys(want).sort().join()) {
+      throw new Error(`columns at ${at}: ${Object.keys(got).join()} instead of ${Object.keys(want).join()}`)
+    }
+    for (const [column, value] of Object.entries(want)) {
+      const found = got[column] as number | null
+      const close =
+        value === null || found === null
+          ? value === found
+          : Math.abs(found - value) <= (tolerance[column] ?? 0) * Math.max(1, Math.abs(value))
+      if (!close) throw new Error(`${column} of ${key} at ${at} is ${found}, not ${value}`)
+    }
+  }
+}
+
+describe('both views over 181 days of three million flights', () => {
+  test('agree with brute force on every row and column', async () => {
+    const flights = await readFlights()
+    for (const [view, keys, oracle] of [
+      ['origin_delays', ['origin'], originDelays],
+      ['route_delays', ['origin', 'destination'], routeDelays],
+    ] as const) {
+      const published = await publishedRows(view, keys)
+      expect(published.size).toBe(181)
+      let rows = 0
+      for (let t = micros(from); t < micros(to); t += day) {
+        const wanted = oracle(flights, t)
+        expectSameRows(published.get(t) ?? new Map(), wanted, `${view} ${new Date(t / 1000).toISOString()}`)
+        rows += wanted.size
+      }
+      expect(runs.get(view)).toMatchObject({ verdict: 'published', rows, partitions: { missing: 181 } })
+    }
+  })
+
+  test('every audit passed, and its result names its check', () => {
+    expect(runs.get('origin_delays')?.audits.map(({ name, status }) => [name, status])).toEqual([
+      ['unique', 'pass'],
+      ['null_rate(delay_avg_7d)', 'pass'],
+      ['drift(delay_avg_7d)', 'pass'],
+    ])
+  })
+
+  test('PyIceberg opens the embedded catalog, finds the snapshots we published and counts the same rows', async () => {
+    const seen = await runPython<Record<string, { rows: number; snapshot: string; partitions: number; refs: string[] }>>(
+      `
+import json, sys
+from pyiceberg.catalog.sql import SqlCatalog
+catalog = SqlCatalog("hindcast", uri="sqlite:///" + sys.argv[1])
+out = {}
+for name in ("raw.flights", "features.origin_delays", "features.route_delays"):
+    table = catalog.load_table(name)
+    out[name] = {
+        "rows": table.scan().to_arrow().num_rows,
+        "snapshot": str(table.current_snapshot().snapshot_id),
+        "partitions": table.inspect.partitions().num_rows,
+        "refs": sorted(table.refs()),
+    }
+print(json.dumps(out))
+`,
+      [join(project.dir, '.hindcast', 'catalog.db')],
+    )
+    expect(seen['raw.flights']?.rows).toBe(3_000_000)
+    for (const view of ['origin_delays', 'route_delays']) {
+      const run = runs.get(view)
+      expect(seen[`features.${view}`]).toEqual({
+        rows: run?.rows,
+        snapshot: run?.snapshotId,
+        partitions: 181,
+        refs: ['main'],
+      })
+    }
+  })
+
+  test('a second run finds everything fresh and publishes nothing', async () => {
+    const again = await project.hindcast('backfill', 'origin_delays', '--from', from, '--to', to, '--json')
+    expect(again.code).toBe(0)
+    expect(again.json()).toMatchObject({ verdict: 'fresh', snapshotId: runs.get('origin_delays')?.snapshotId, rows: 0 })
+    const history = await project.hindcast('history', 'origin_delays', '--json')
+    expect(history.json<{ snapshots: unknown[] }>().snapshots).toHaveLength(1)
+  })
+
+  test('a run that a Temporal client starts by name is the same run', async () => {
+    const handle = await temporal.client.workflow.start('backfill', {
+      taskQueue: 'hindcast',
+      workflowId: 'started/elsewhere',
+      args: [{ view: 'origin_delays', from: '2001-03-01', to: '2001-03-08', force: true }],
+    })
+    const result = (await handle.result()) as { runId: string; snapshotId: string }
+    const history = await project.hindcast('history', 'origin_delays', '--json')
+    const [newest] = history.json<{ snapshots: { runId: string; snapshotId: string; addedRows: number }[] }>().snapshots
+    expect(newest).toMatchObject({ runId: result.runId, snapshotId: result.snapshotId })
+    const status = await project.hindcast('status', 'started/elsewhere', '--json')
+    expect(status.json()).toMatchObject({ status: 'completed', state: 'published' })
+  })
+})

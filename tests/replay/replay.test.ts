@@ -1,0 +1,26 @@
+// Runs that a released version started go on under today's code: a workflow that takes another way over the same history is stuck for ever.
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js'
+import { Worker } from '@temporalio/worker'
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { workflowBundle } from '../support/workflow-worker.ts'
+
+const folder = new URL('./histories/', import.meta.url)
+const histories = readdirSync(folder).filter((name) => name.endsWith('.json'))
+
+test('there are histories of every way through a backfill', () => {
+  expect(histories.length).toBeGreaterThanOrEqual(5)
+})
+
+test.each(histories)('%s', async (name) => {
+  const history = historyFromJSON(JSON.parse(readFileSync(new URL(name, folder), 'utf8')))
+  await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, name)
+})
+
+test('a history that does not fit is noticed', async () => {
+  const json = readFileSync(new URL('backfill-0.1.0-published.json', folder), 'utf8').replaceAll('stageSnapshot', 'runAudit')
+  const history = historyFromJSON(JSON.parse(json))
+  await expect(
+    Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, 'changed'),
+  ).rejects.toThrow(/nondeterminism/i)
+})

@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
+import { localFiles, toPath, toUri } from '../../src/io/local-files.ts'
+import { planFiles, type Table } from '../../src/iceberg/index.ts'
+
+/** A feature table of a test's project as it is now. */
+export async function loadFeatureTable(projectDir: string, view: string): Promise<Table | null> {
+  const catalog = await openSqliteCatalog({
+    file: join(projectDir, '.hindcast', 'catalog.db'),
+    name: 'hindcast',
+    warehouse: toUri(join(projectDir, '.hindcast', 'warehouse')),
+    io: localFiles(),
+    now: Date.now,
+    uuid: () => crypto.randomUUID(),
+  })
+  try {
+    const identifier = { namespace: ['features'], name: view }
+    return (await catalog.tableExists(identifier)) ? await catalog.loadTable(identifier) : null
+  } finally {
+    await catalog.close()
+  }
+}
+
+/** sha256 of the bytes that `main` shows, by partition value; empty for a table that shows nothing. */
+export async function mainBytes(projectDir: string, view: string): Promise<ReadonlyMap<string, readonly string[]>> {
+  const table = await loadFeatureTable(projectDir, view)
+  const head = table?.metadata.refs['main']?.snapshotId ?? null
+  const hashes = new Map<string, string[]>()
+  if (table === null || head === null) return hashes
+  const { files } = await planFiles({ table, io: localFiles(), snapshotId: head })
+  for (const { dataFile } of files) {
+    const key = dataFile.partition.map(String).join()
+    const hash = createHash('sha256')
+      .update(await readFile(toPath(dataFile.filePath)))
+      .digest('hex')
+    hashes.set(key, [...(hashes.get(key) ?? []), hash].sort())
+  }
+  return new Map([...hashes].sort(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,36 @@
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker'
+import { fileURLToPath } from 'node:url'
+import type { BackfillActivities } from '../../src/contract/index.ts'
+
+// Tests print nothing; a failed workflow, which a worker warns of, is often what a test wants.
+Runtime.install({ logger: new DefaultLogger('ERROR') })
+
+let bundled: Promise<WorkflowBundle> | undefined
+
+/** The workflows as a worker runs them. */
+export const workflowBundle = (): Promise<WorkflowBundle> =>
+  (bundled ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  }))
+
+/** Runs `work` while a worker of the given activities polls `taskQueue`. */
+export async function whileWorking<T>(
+  address: string,
+  options: { readonly taskQueue: string; readonly activities: BackfillActivities; readonly identity?: string },
+  work: () => Promise<T>,
+): Promise<T> {
+  const connection = await NativeConnection.connect({ address })
+  try {
+    const worker = await Worker.create({
+      connection,
+      taskQueue: options.taskQueue,
+      workflowBundle: await workflowBundle(),
+      activities: options.activities,
+      ...(options.identity === undefined ? {} : { identity: options.identity }),
+    })
+    return await worker.runUntil(work)
+  } finally {
+    await connection.close()
+  }
+}

@@ -1,0 +1,47 @@
+import { defineConfig } from 'vitest/config'
+
+/** What a test prints nobody reads until it hides something: printing fails the run. */
+const refuseOutput = (log: string, type: 'stdout' | 'stderr'): never => {
+  throw new Error(`a test printed to ${type}: ${log.trim()}`)
+}
+
+const kind = (name: string, timeoutMs: number, oneAfterAnother = false) => ({
+  test: {
+    name,
+    include: [`tests/${name}/**/*.test.ts`],
+    testTimeout: timeoutMs,
+    hookTimeout: timeoutMs,
+    fileParallelism: !oneAfterAnother,
+  },
+})
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    passWithNoTests: true,
+    onConsoleLog: refuseOutput,
+    projects: [
+      kind('unit', 20_000),
+      {
+        test: {
+          name: 'types',
+          include: [],
+          typecheck: {
+            enabled: true,
+            only: true,
+            include: ['tests/types/**/*.test-d.ts'],
+            // `npm run verify` reports those.
+            ignoreSourceErrors: true,
+          },
+        },
+      },
+      kind('property', 60_000),
+      kind('golden', 30_000),
+      kind('conformance', 120_000),
+      kind('workflow', 60_000),
+      kind('replay', 60_000),
+      kind('fault', 300_000, true),
+      kind('e2e', 600_000, true),
+    ],
+  },
+})

@@ -1,0 +1,119 @@
+import type { Client } from '@temporalio/client'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { HindcastError, isHindcastError } from '../../src/contract/index.ts'
+import { mainHead, reportPath, targetIdentifier } from '../../src/io/backfill/index.ts'
+import { loadDefinitions } from '../../src/io/project.ts'
+import type { Runtime } from '../../src/io/runtime.ts'
+import { renderOverview, type Overview } from '../../src/report/index.ts'
+import type { TemporalTarget } from '../connection.ts'
+import { newestBackfills } from '../runs.ts'
+
+export interface WebPageOptions {
+  readonly runtime: Runtime
+  readonly client: Client
+  readonly target: TemporalTarget
+  readonly ip: string
+  /** 0: any free one. */
+  readonly port: number
+}
+
+const newestRuns = 30
+
+/** Serves the project's page: `/`, `/reports/<run>`, `/healthz`. @throws PORT_IN_USE */
+export async function startWebPage(options: WebPageOptions): Promise<{ readonly address: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+    const reply = (status: number, type: string, body: string | Uint8Array): void => {
+      response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' }).end(body)
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') return reply(405, 'text/plain', 'Only GET is answered here.\n')
+    route(options, pathname).then(
+      (page) => (page === null ? reply(404, 'text/plain', 'There is no such page.\n') : reply(200, page.type, page.body)),
+      (error: unknown) => reply(500, 'text/plain', `${error instanceof Error ? error.message : String(error)}\n`),
+    )
+  })
+  await listen(server, options)
+  const { port } = server.address() as AddressInfo
+  return {
+    address: `http://${options.ip}:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function listen(server: Server, { ip, port }: WebPageOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') return reject(error)
+      reject(
+        new HindcastError('PORT_IN_USE', `port ${port}, meant for the Hindcast page, is in use`, {
+          hint: 'Choose another with --web-port, or end what uses it.',
+          context: { port },
+        }),
+      )
+    })
+    server.listen(port, ip, resolve)
+  })
+}
+
+async function route(
+  options: WebPageOptions,
+  pathname: string,
+): Promise<{ readonly type: string; readonly body: string | Uint8Array } | null> {
+  if (pathname === '/healthz') return { type: 'text/plain', body: 'ok\n' }
+  if (pathname === '/') return { type: 'text/html', body: renderOverview(await overview(options)) }
+  const [, runId] = /^\/reports\/([^/]+)$/.exec(pathname) ?? []
+  if (runId === undefined) return null
+  const report = await findReport(options.runtime, decodeURIComponent(runId))
+  return report === null ? null : { type: 'text/html', body: report }
+}
+
+async function findReport(runtime: Runtime, runId: string): Promise<Uint8Array | null> {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(runId)) return null
+  for (const { namespace, name } of await runtime.catalog.listTables([runtime.settings.config.namespace])) {
+    const path = reportPath(runtime, [...namespace, name].join('.'), runId)
+    if ((await runtime.io.size(path)) !== null) return runtime.io.read(path)
+  }
+  return null
+}
+
+async function overview({ runtime, client, target }: WebPageOptions): Promise<Overview> {
+  const { settings, catalog } = runtime
+  let problem: string | null = null
+  const definitions = await loadDefinitions(settings).catch((error: unknown) => {
+    if (!isHindcastError(error)) throw error
+    problem = [error.message, error.hint].join(' ')
+    return null
+  })
+  const views = await Promise.all(
+    [...(definitions?.views.values() ?? [])].map(async ({ definition, file }) => {
+      const identifier = targetIdentifier(runtime, definition.name)
+      const table = (await catalog.tableExists(identifier)) ? await catalog.loadTable(identifier) : null
+      const head = table === null ? null : mainHead(table.metadata)
+      const snapshot = table?.metadata.snapshots.find(({ snapshotId }) => snapshotId === head)
+      return {
+        name: definition.name,
+        table: [...identifier.namespace, identifier.name].join('.'),
+        file,
+        features: definition.features.length + definition.derived.length,
+        snapshotId: head?.toString() ?? null,
+        rows: snapshot === undefined ? null : Number(snapshot.summary['total-records'] ?? '0'),
+        committedAt: snapshot === undefined ? null : new Date(snapshot.timestampMs).toISOString(),
+      }
+    }),
+  )
+  const runs = await newestBackfills(client, newestRuns)
+  return {
+    project: settings.dir,
+    temporal: { address: target.address, uiAddress: target.uiAddress, namespace: target.namespace },
+    views,
+    runs: await Promise.all(
+      runs.map(async (run) => ({ ...run, hasReport: (await findReport(runtime, run.runId)) !== null })),
+    ),
+    problem,
+  }
+}
