@@ -3,8 +3,7 @@
  * 181 days. Everything it does is a `hindcast` command that it prints first; run again, it finds everything fresh.
  */
 import { spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadSettings } from '../src/io/project-config.ts'
 import { readDevState } from '../src/io/dev-state.ts'
@@ -12,11 +11,7 @@ import { portIsFree } from '../workers/temporal-server/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const main = join(root, 'cli', 'main.ts')
-const flights = join(
-  dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')),
-  'data',
-  'flights-3m.parquet',
-)
+const flights = join(root, 'node_modules', 'vega-datasets', 'data', 'flights-3m.parquet')
 const range = ['--from', '2001-01-02', '--to', '2001-07-02']
 
 function hindcast(...args: string[]): Promise<void> {

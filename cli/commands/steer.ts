@@ -31,7 +31,9 @@ export const steerCommand =
       if (action === 'cancel') await handle.cancel()
       else {
         const by = { by: userInfo().username, ...(options.reason === undefined ? {} : { reason: options.reason }) }
-        await handle.executeUpdate(action, { args: action === 'approve' || action === 'reject' ? [by] : [] })
+        // By name, not by definition: which arguments an update takes differs between these.
+        const args: [object?] = action === 'approve' || action === 'reject' ? [by] : []
+        await handle.executeUpdate<unknown, [object?]>(action, { args })
       }
     } catch (error) {
       throw steeringError(error, runId)

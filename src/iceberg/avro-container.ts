@@ -27,7 +27,21 @@ export function writeAvroContainer(
   header: Readonly<Record<string, string>>,
   codec: AvroCodec = 'deflate',
 ): Uint8Array {
-  const schemaText = JSON.stringify(schema)
+  return writeRows(JSON.stringify(schema), rows, header, codec)
+}
+
+/** The file that `container` was read from, with other rows of its schema. */
+export function rewriteAvroContainer(container: AvroContainer, rows: Iterable<AvroRow>): Uint8Array {
+  const { 'avro.schema': schema = '', 'avro.codec': _, ...header } = Object.fromEntries(container.header)
+  return writeRows(schema, rows, header, 'deflate')
+}
+
+function writeRows(
+  schemaText: string,
+  rows: Iterable<AvroRow>,
+  header: Readonly<Record<string, string>>,
+  codec: AvroCodec,
+): Uint8Array {
   const write = avroWriter(parseAvroSchema(schemaText))
   const head = new AvroOutput()
   const attributes = Object.entries({ ...header, 'avro.schema': schemaText, 'avro.codec': codec })

@@ -195,20 +195,31 @@ export function decodeManifest(
   context: ManifestContext,
   options: DecodeManifestOptions = {},
 ): ManifestEntry[] {
+  const skipped = options.withMetrics === false ? metricFieldIds : undefined
+  const { rows } = readAvroContainer(bytes, manifestFile.manifestPath, skipped)
+  return rows.map(entryReader(manifestFile, context))
+}
+
+/**
+ * Turns a manifest's rows into entries.
+ * @throws MANIFEST_INVALID, the reader too, naming the entry
+ */
+export function entryReader(
+  manifestFile: ManifestFile,
+  context: ManifestContext,
+): (row: AvroRow, index: number) => ManifestEntry {
   const { manifestPath, partitionSpecId } = manifestFile
   const spec = context.partitionSpecs.find(({ specId }) => specId === partitionSpecId)
   if (spec === undefined) throw manifestInvalid(manifestPath, `the table has no partition spec ${partitionSpecId}`)
   const types = partitionTypes(spec, schemasNewestFirst(context))
-  const skipped = options.withMetrics === false ? metricFieldIds : undefined
-  const { rows } = readAvroContainer(bytes, manifestPath, skipped)
-  return rows.map((row, index) => {
+  return (row, index) => {
     try {
       return inherit(rowToEntry(row, spec, types), manifestFile)
     } catch (error) {
       if (!(error instanceof AvroError)) throw error
       throw manifestInvalid(manifestPath, `entry ${index}: ${error.message}`, error)
     }
-  })
+  }
 }
 
 /** The current schema, then the others: a spec's column may have been dropped since. */

@@ -1,18 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { tempDir } from './temp-dir.ts'
 
 export const repository = fileURLToPath(new URL('../../', import.meta.url))
 
 /** 3,000,000 flights of January to July 2001. */
-export const flightsParquet = join(
-  dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')),
-  'data',
-  'flights-3m.parquet',
-)
+export const flightsParquet = join(repository, 'node_modules', 'vega-datasets', 'data', 'flights-3m.parquet')
 
 export interface CommandResult {
   readonly code: number | null

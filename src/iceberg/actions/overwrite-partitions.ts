@@ -10,6 +10,7 @@ import {
   type ManifestFile,
   type PartitionTuple,
 } from '../manifest-model.ts'
+import { stampManifest } from '../stamp-manifest.ts'
 import { partitionKey } from '../partition-values.ts'
 import { PartitionSearch } from '../partition-summary.ts'
 import { snapshotSummary } from '../snapshot-summary.ts'
@@ -36,7 +37,7 @@ export interface OverwritePartitionsRequest {
   readonly branch: string
   /** Tuples of the default spec: every file that the base has in them is replaced, also where nothing new comes. */
   readonly partitions: readonly PartitionTuple[]
-  /** Written manifests of ADDED entries in those partitions, taken as they are. */
+  /** Written manifests of ADDED entries in those partitions. They are read, and can be used again for another snapshot. */
   readonly manifests: readonly DetachedManifest[]
   readonly snapshotId: bigint
   /** Epoch ms. */
@@ -55,7 +56,7 @@ export interface OverwriteResult {
 
 /**
  * Writes what a snapshot needs that shows the base with the given partitions replaced. Only manifests whose partition summaries
- * overlap are read, and only those that hold a replaced file are rewritten; new manifests are taken over without rewriting.
+ * overlap are read, and only those that hold a replaced file are rewritten; new manifests are copied with the snapshot's id set.
  * Nothing is changed until the result is committed; on a conflict, load the table and call it again.
  * @throws FEATURE_UNSUPPORTED when the base has live files under another spec than the default; CONFLICT when `main` is not at `base`;
  *   INVARIANT_VIOLATED when a new manifest holds what it must not; MANIFEST_INVALID; what `FileIO` throws
@@ -78,15 +79,17 @@ export async function overwritePartitions(request: OverwritePartitionsRequest): 
   )
   const replaced = kept.flatMap((result) => result.replaced)
 
-  const attached = request.manifests.map((manifest) => attach(manifest, identity, spec))
-  const added = await addedFiles(io, metadata, attached, replacedKeys, replaced)
+  const attached = await mapConcurrently(request.manifests, MANIFEST_READS, (manifest) =>
+    attach(io, metadata, identity, spec, manifest),
+  )
+  const added = addedFiles(attached, replacedKeys, replaced)
   const { change, snapshot } = await writeSnapshot({
     table,
     io,
     identity,
     base,
     branch,
-    manifests: [...attached, ...kept.map(({ manifest }) => manifest)],
+    manifests: [...attached.map(({ manifest }) => manifest), ...kept.map(({ manifest }) => manifest)],
     summary: snapshotSummary('overwrite', base?.summary ?? null, added, replaced, request.summary),
     schemaId: request.schemaId ?? metadata.currentSchemaId,
     nowMs: request.nowMs,
@@ -142,8 +145,8 @@ async function withoutPartitions(
   return { manifest: await writeManifest(io, metadata, identity, encoded, rewritten), replaced }
 }
 
-/** The manifest as part of this snapshot: its entries inherit the snapshot's id and sequence number. */
-function attach(manifest: DetachedManifest, identity: SnapshotIdentity, spec: PartitionSpec): ManifestFile {
+/** The manifest's promises about itself, which the rest relies on. */
+function checkDetached(manifest: DetachedManifest, spec: PartitionSpec): void {
   const { manifestPath, partitionSpecId, content, existingFilesCount, deletedFilesCount } = manifest
   const refuse = (reason: string): never => {
     throw new HindcastError('INVARIANT_VIOLATED', `the new manifest ${manifestPath} ${reason}`)
@@ -151,45 +154,60 @@ function attach(manifest: DetachedManifest, identity: SnapshotIdentity, spec: Pa
   if (partitionSpecId !== spec.specId) refuse(`is of partition spec ${partitionSpecId}, not ${spec.specId}`)
   if (content !== 'data') refuse('holds delete files')
   if (existingFilesCount !== 0 || deletedFilesCount !== 0) refuse('holds entries that are not ADDED')
-  return {
-    ...manifest,
+}
+
+interface AttachedManifest {
+  readonly manifest: ManifestFile
+  readonly files: readonly DataFile[]
+}
+
+/**
+ * Makes a new manifest part of this snapshot: a copy whose entries name the snapshot. By the spec they could inherit it, and the file be
+ * used as it is; but PyIceberg (0.11) takes an inherited snapshot id for the entry's status, so that it then inherits no sequence
+ * number, and writes entries without one when it rewrites the manifest, which no reader takes.
+ */
+async function attach(
+  io: FileIO,
+  metadata: TableMetadata,
+  identity: SnapshotIdentity,
+  spec: PartitionSpec,
+  detached: DetachedManifest,
+): Promise<AttachedManifest> {
+  checkDetached(detached, spec)
+  const numbered: ManifestFile = {
+    ...detached,
     sequenceNumber: identity.sequenceNumber,
     minSequenceNumber: identity.sequenceNumber,
     addedSnapshotId: identity.snapshotId,
   }
+  const { encoded, entries } = stampManifest(await io.read(detached.manifestPath), numbered, metadata)
+  if (entries.length !== detached.addedFilesCount) {
+    throw new HindcastError(
+      'INVARIANT_VIOLATED',
+      `the new manifest ${detached.manifestPath} has ${entries.length} entries, not ${detached.addedFilesCount}`,
+    )
+  }
+  return {
+    manifest: await writeManifest(io, metadata, identity, encoded, entries),
+    files: entries.map(({ dataFile }) => dataFile),
+  }
 }
 
 /** Files of the new manifests, once it is sure that they may be added. */
-async function addedFiles(
-  io: FileIO,
-  metadata: TableMetadata,
-  manifests: readonly ManifestFile[],
+function addedFiles(
+  attached: readonly AttachedManifest[],
   keys: ReadonlySet<string>,
   replaced: readonly DataFile[],
-): Promise<DataFile[]> {
+): DataFile[] {
   const taken = new Set(replaced.map(({ filePath }) => filePath))
-  const perManifest = await mapConcurrently(manifests, MANIFEST_READS, async (manifest) => ({
-    manifest,
-    entries: decodeManifest(await io.read(manifest.manifestPath), manifest, metadata, { withMetrics: false }),
-  }))
-  return perManifest.flatMap(({ manifest, entries }) => {
+  for (const { filePath, partition } of attached.flatMap(({ files }) => files)) {
     const refuse = (reason: string): never => {
-      throw new HindcastError('INVARIANT_VIOLATED', `the new manifest ${manifest.manifestPath} ${reason}`)
+      throw new HindcastError('INVARIANT_VIOLATED', `a new manifest adds ${filePath}, ${reason}`)
     }
-    if (entries.length !== manifest.addedFilesCount)
-      refuse(`has ${entries.length} entries, not ${manifest.addedFilesCount}`)
-    return entries.map(({ status, snapshotId, sequenceNumber, dataFile }) => {
-      const { filePath } = dataFile
-      if (status !== EntryStatus.added) refuse(`holds ${filePath} as not ADDED`)
-      if (snapshotId !== manifest.addedSnapshotId || sequenceNumber !== manifest.sequenceNumber) {
-        refuse(`holds ${filePath} with numbers of its own, where they must be inherited`)
-      }
-      if (!keys.has(partitionKey(dataFile.partition)))
-        refuse(`holds ${filePath}, outside the partitions to be replaced`)
-      // Deleted and added in one snapshot, a path would be taken for garbage once the base expires. Given twice, its rows would be.
-      if (taken.has(filePath)) refuse(`adds ${filePath}, which is replaced or added already`)
-      taken.add(filePath)
-      return dataFile
-    })
-  })
+    if (!keys.has(partitionKey(partition))) refuse('outside the partitions to be replaced')
+    // Deleted and added in one snapshot, a file would be taken for garbage once the base expires. Added twice, its rows would double.
+    if (taken.has(filePath)) refuse('which is replaced or added already')
+    taken.add(filePath)
+  }
+  return attached.flatMap(({ files }) => files)
 }

@@ -1,0 +1,43 @@
+import { HindcastError } from '../contract/errors.ts'
+import { readAvroContainer, rewriteAvroContainer } from './avro-container.ts'
+import { valueOf } from './avro-rows.ts'
+import { entryReader, type EncodedManifest, type ManifestContext } from './manifest.ts'
+import { EntryStatus, type ManifestEntry, type ManifestFile } from './manifest-model.ts'
+import { metricFieldIds } from './manifest-schema.ts'
+
+/**
+ * A copy of a manifest of ADDED entries in which each names the snapshot that adds it; everything else stays as it is, and sequence
+ * numbers are still inherited.
+ * @param manifest as the manifest list will have it, except for length and path
+ * @returns the copy, and its entries without metrics
+ * @throws INVARIANT_VIOLATED for an entry that is not ADDED or has numbers of its own; MANIFEST_INVALID
+ */
+export function stampManifest(
+  bytes: Uint8Array,
+  manifest: ManifestFile,
+  context: ManifestContext,
+): { readonly encoded: EncodedManifest; readonly entries: readonly ManifestEntry[] } {
+  const container = readAvroContainer(bytes, manifest.manifestPath)
+  const toEntry = entryReader(manifest, context)
+  const withoutMetrics: Readonly<Record<number, null>> = Object.fromEntries([...metricFieldIds].map((id) => [id, null]))
+  const entries = container.rows.map((row, index) => {
+    const file = valueOf(row, 2)
+    const entry = toEntry({ ...row, 2: { ...(file as object), ...withoutMetrics } }, index)
+    const refuse = (reason: string): never => {
+      throw new HindcastError(
+        'INVARIANT_VIOLATED',
+        `the new manifest ${manifest.manifestPath} holds ${entry.dataFile.filePath} ${reason}`,
+      )
+    }
+    if (entry.status !== EntryStatus.added) refuse('as not ADDED')
+    if ([1, 3, 4].some((id) => valueOf(row, id) !== null))
+      refuse('with numbers of its own, where they must be inherited')
+    return entry
+  })
+  const stamped = rewriteAvroContainer(
+    container,
+    container.rows.map((row) => ({ ...row, 1: manifest.addedSnapshotId })),
+  )
+  const { manifestPath: _path, sequenceNumber: _, minSequenceNumber: _min, addedSnapshotId: _id, ...facts } = manifest
+  return { encoded: { bytes: stamped, manifest: { ...facts, manifestLength: BigInt(stamped.length) } }, entries }
+}
