@@ -5,7 +5,7 @@ import { fromFailure } from '../../activities/index.ts'
 import { HindcastError } from '../../src/contract/index.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodes, type ExitCode } from '../output.ts'
-import { backfillHandle, runError } from '../runs.ts'
+import { runError } from '../runs.ts'
 
 export type Steering = 'pause' | 'resume' | 'approve' | 'reject' | 'cancel'
 
@@ -26,15 +26,13 @@ export const steerCommand =
     options: { readonly reason?: string },
   ): Promise<ExitCode> => {
     const { client } = await context.temporal()
-    const handle = backfillHandle(client, runId)
+    const handle = client.workflow.getHandle(runId)
     try {
       if (action === 'cancel') await handle.cancel()
-      else {
-        const by = { by: userInfo().username, ...(options.reason === undefined ? {} : { reason: options.reason }) }
-        // By name, not by definition: which arguments an update takes differs between these.
-        const args: [object?] = action === 'approve' || action === 'reject' ? [by] : []
-        await handle.executeUpdate<unknown, [object?]>(action, { args })
-      }
+      else if (action === 'approve' || action === 'reject') {
+        const decision = { by: userInfo().username, ...(options.reason === undefined ? {} : { reason: options.reason }) }
+        await handle.executeUpdate(action, { args: [decision] })
+      } else await handle.executeUpdate(action)
     } catch (error) {
       throw steeringError(error, runId)
     }

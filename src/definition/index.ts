@@ -1,47 +1,48 @@
 export {
-  aggregateFunctions,
+  aggregates,
+  featureColumn,
+  keyTypes,
+  viewDefinitionSchema,
+  type Aggregate,
+  type AuditDefinition,
+  type DerivedDefinition,
+  type FeatureDefinition,
+  type KeyType,
+  type ViewDefinition,
+} from './canonical.ts'
+export { canonicalView } from './canonical-view.ts'
+export { referencedColumns } from './columns.ts'
+export {
   avg,
   count,
   countDistinct,
+  drift,
+  entity,
+  featureView,
   first,
+  isFeatureView,
   last,
   max,
   min,
+  nullRate,
   quantile,
+  source,
   stddev,
   sum,
+  unique,
   variance,
-  type Aggregate,
-  type AggregateFunction,
-  type AggregateOptions,
+  type Audit,
+  type Derived,
   type Duration,
-} from './aggregates.ts'
-export { drift, nullRate, unique, type Audit } from './audits.ts'
-export { canonicalView } from './canonical.ts'
-export {
-  viewDefinitionSchema,
-  type AuditDefinition,
-  type FeatureDefinition,
-  type RowExpression,
-  type ViewDefinition,
-} from './view-definition.ts'
-export { SEMANTICS_VERSION, viewFingerprint } from './fingerprint.ts'
-export {
-  FEATURE_TIME,
-  outputColumn,
-  outputSchema,
-  type ExpressionTypes,
-  type InputType,
-} from './output.ts'
-export { sql, type Sql } from './sql.ts'
-export {
-  entity,
-  featureView,
-  isFeatureView,
-  source,
   type Entity,
-  type FeatureColumn,
+  type Feature,
+  type FeatureColumns,
+  type FeatureOptions,
+  type Features,
   type FeatureView,
-  type KeyType,
+  type FeatureViewOptions,
   type Source,
-} from './view.ts'
+} from './dsl.ts'
+export { SEMANTICS_VERSION, viewFingerprint, type ViewFingerprint } from './fingerprint.ts'
+export { outputSchema } from './output.ts'
+export { sql, type SqlFragment } from './sql.ts'

@@ -1,50 +1,89 @@
 import { HindcastError } from '../contract/errors.ts'
+import { nearest } from '../contract/suggest.ts'
 import type { NestedField, PrimitiveType, Schema } from '../iceberg/schema.ts'
-import type { FeatureDefinition, ViewDefinition } from './view-definition.ts'
+import { decimalShape } from '../iceberg/types.ts'
+import { featureColumn, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
+import { normalizeSql } from './sql.ts'
 
-export const FEATURE_TIME = 'feature_time'
+/** Types of a view's expressions: `feature:<name>` for what a feature aggregates, `derived:<name>` for a derived column. */
+export type ExpressionTypes = Readonly<Record<string, PrimitiveType>>
 
-/** Type of a row expression's value. */
-export type InputType = PrimitiveType
-
-/** What only the engine can tell: the types of a definition's expressions. JSON. */
-export interface ExpressionTypes {
-  /** By feature, the type of its input; null for `count`. */
-  readonly features: Readonly<Record<string, InputType | null>>
-  /** By derived column. */
-  readonly derived: Readonly<Record<string, InputType>>
-}
-
-export const outputColumn = (feature: string, window: string): string => `${feature}_${window}`
+/** A column of a feature table before it has an id. */
+export type OutputColumn = Omit<NestedField, 'id'>
 
 /**
- * The schema of a view's table: keys, feature_time, windowed columns, derived columns, with field ids from 1 in that order.
- * @throws INVARIANT_VIOLATED when `types` does not belong to this view
+ * The schema of a view's table: keys, `feature_time`, the features' columns window by window, derived columns. Keys and feature time
+ * are required and identify a row. Ids count from 1.
+ * @throws DEFINITION_INVALID when the source lacks a key, or has it with another type
  */
-export function outputSchema(view: ViewDefinition, _source: Schema, types: ExpressionTypes): Schema {
-  const columns: Omit<NestedField, 'id'>[] = [
-    ...view.entity.keys.map(({ name, type }) => ({ name, type, required: true })),
-    {
-      name: FEATURE_TIME,
-      type: 'timestamptz' as const,
-      required: true,
-      doc: 'The row holds what was known before this instant.',
-    },
-    ...view.features.flatMap((feature) =>
-      feature.over.map((window) => ({
-        name: outputColumn(feature.name, window),
-        type: resultType(feature, types.features[feature.name] ?? null),
-        required: false,
-        ...(feature.description === null ? {} : { doc: feature.description }),
-      })),
-    ),
-    ...view.derived.map(({ name }) => ({ name, type: known(types.derived[name], name), required: false })),
-  ]
-  return { schemaId: 0, fields: columns.map((column, i) => ({ id: i + 1, ...column })) }
+export function outputSchema(definition: ViewDefinition, source: Schema, expressionTypes: ExpressionTypes): Schema {
+  const identifiers = identifierColumns(definition, source)
+  const derived = definition.derived.map(({ name, sql, description }): OutputColumn => ({
+    name,
+    required: false,
+    type: typeOf(expressionTypes, `derived:${name}`),
+    doc: description ?? normalizeSql(sql),
+  }))
+  const columns = [...identifiers, ...featureColumns(definition, expressionTypes), ...derived]
+  return {
+    schemaId: 0,
+    fields: columns.map((column, i) => ({ id: i + 1, ...column })),
+    identifierFieldIds: identifiers.map((_, i) => i + 1),
+  }
 }
 
-function resultType(feature: FeatureDefinition, input: InputType | null): PrimitiveType {
-  switch (feature.function) {
+/** Keys and feature time. @throws DEFINITION_INVALID as `outputSchema` does */
+export function identifierColumns(definition: ViewDefinition, source: Schema): OutputColumn[] {
+  const names = source.fields.map(({ name }) => name)
+  const keys = definition.entity.keys.map(({ name, type }): OutputColumn => {
+    const field = source.fields.find((candidate) => candidate.name === name)
+    const fail = (problem: string, hint: string): never => {
+      throw new HindcastError(
+        'DEFINITION_INVALID',
+        `view ${definition.name}: entity ${definition.entity.name}, key ${name}: ${problem}`,
+        { hint, context: { view: definition.name, entity: definition.entity.name, column: name } },
+      )
+    }
+    if (field === undefined) {
+      const close = nearest(name, names)
+      return fail(
+        `source table ${definition.source.table} has no such column`,
+        close.length > 0 ? `Did you mean ${close.join(' or ')}?` : `Its columns are ${names.join(', ')}.`,
+      )
+    }
+    if (field.type !== type) {
+      const found = typeof field.type === 'string' ? field.type : field.type.type
+      return fail(
+        `declared as ${type}, but the source's column is ${found}`,
+        `Declare it as the source has it, if a key can have that type, or import the column as ${type}.`,
+      )
+    }
+    return { name, required: true, type, doc: `key of ${definition.entity.name}` }
+  })
+  const featureTime: OutputColumn = {
+    name: 'feature_time',
+    required: true,
+    type: 'timestamptz',
+    doc: 'the row knows the events before this time',
+  }
+  return [...keys, featureTime]
+}
+
+/** The features' columns, in the definition's order, window by window. */
+export function featureColumns(definition: ViewDefinition, expressionTypes: ExpressionTypes): OutputColumn[] {
+  return definition.features.flatMap((feature) => {
+    const type = resultType(feature, expressionTypes)
+    return feature.windows.map((window) => ({
+      name: featureColumn(feature, window),
+      required: false,
+      type,
+      doc: documentation(feature, window),
+    }))
+  })
+}
+
+function resultType(feature: FeatureDefinition, expressionTypes: ExpressionTypes): PrimitiveType {
+  switch (feature.aggregate) {
     case 'count':
     case 'count_distinct':
       return 'long'
@@ -53,23 +92,47 @@ function resultType(feature: FeatureDefinition, input: InputType | null): Primit
     case 'variance':
     case 'quantile':
       return 'double'
-    case 'sum':
-      return sumType(known(input, feature.name))
     case 'min':
     case 'max':
     case 'first':
     case 'last':
-      return known(input, feature.name)
+      return typeOf(expressionTypes, `feature:${feature.name}`)
+    case 'sum':
+      return sumType(typeOf(expressionTypes, `feature:${feature.name}`))
   }
 }
 
-function sumType(input: InputType): PrimitiveType {
-  const scale = /^decimal\(\d+, ?(\d+)\)$/.exec(input)?.[1]
-  if (scale !== undefined) return `decimal(38, ${Number(scale)})`
-  return input === 'int' || input === 'long' ? 'long' : 'double'
+function sumType(argument: PrimitiveType): PrimitiveType {
+  const decimal = decimalShape(argument)
+  if (decimal !== null) return `decimal(38, ${decimal.scale})`
+  return argument === 'int' || argument === 'long' ? 'long' : 'double'
 }
 
-function known(type: InputType | null | undefined, name: string): InputType {
-  if (type !== null && type !== undefined) return type
-  throw new HindcastError('INVARIANT_VIOLATED', `the type of ${name} was not resolved`)
+function typeOf(expressionTypes: ExpressionTypes, key: string): PrimitiveType {
+  const type = expressionTypes[key]
+  if (type !== undefined) return type
+  throw new HindcastError('INVARIANT_VIOLATED', `the type of ${key} was not determined`)
+}
+
+const words: Readonly<Record<FeatureDefinition['aggregate'], string>> = {
+  count: 'events',
+  sum: 'sum',
+  avg: 'avg',
+  min: 'min',
+  max: 'max',
+  stddev: 'sample standard deviation',
+  variance: 'sample variance',
+  count_distinct: 'distinct values',
+  first: 'first',
+  last: 'last',
+  quantile: 'quantile',
+}
+
+function documentation(feature: FeatureDefinition, window: string): string {
+  const { aggregate, argument, where, quantile, description } = feature
+  const over = `over ${window} before feature_time`
+  if (description !== undefined) return `${description} (${over})`
+  const what = quantile === undefined ? words[aggregate] : `${words[aggregate]} ${quantile}`
+  const of = argument === null ? '' : ` of ${argument.kind === 'column' ? argument.name : normalizeSql(argument.sql)}`
+  return `${what}${of} ${over}${where === null ? '' : ` where ${normalizeSql(where)}`}`
 }

@@ -1,32 +1,41 @@
-/** A row expression in DuckDB's dialect. Checked against the source's schema when the project loads. */
-export interface Sql {
+import { HindcastError } from '../contract/errors.ts'
+
+/** A piece of SQL made by the `sql` tag. */
+export interface SqlFragment {
   readonly kind: 'sql'
   readonly text: string
 }
 
-/**
- * Tags a row expression: sql`delay > 15`. Other expressions and numbers can be put into it; text cannot, so that nothing unquoted
- * slips in: write it into the expression itself.
- */
-export function sql(strings: TemplateStringsArray, ...values: readonly (Sql | number | bigint)[]): Sql {
-  const text = strings.raw.reduce((before, after, i) => `${before}${embedded(values[i - 1])}${after}`)
-  return Object.freeze({ kind: 'sql', text })
-}
-
-function embedded(value: Sql | number | bigint | undefined): string {
-  if (typeof value === 'object' && value.kind === 'sql') return parenthesised(value.text)
-  if (typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value))) return `(${value})`
-  throw new TypeError(`sql\`…\` takes numbers and other sql\`…\`, not ${String(value)}`)
-}
-
-/** An expression as one operand. A line comment at its end must not swallow the parenthesis. */
-export const parenthesised = (text: string): string => (text.includes('--') ? `(${text}\n)` : `(${text})`)
+export const isSqlFragment = (value: unknown): value is SqlFragment =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'sql' && 'text' in value
 
 /**
- * The text without meaningless whitespace, so that a reformatted expression has the same fingerprint. Where quotes, dollar quotes or
- * comments could give whitespace a meaning, the inside is left as it is.
+ * A row expression in DuckDB's dialect: sql`delay > ${limit}`. Fragments go in between parentheses, numbers and strings as literals;
+ * backslashes stay as written.
+ * @throws DEFINITION_INVALID for any other value, since its text in SQL would be a guess
  */
-export function normaliseSql(text: string): string {
-  const trimmed = text.trim()
-  return /['"$]|--|\/\*/.test(trimmed) ? trimmed : trimmed.replace(/\s+/g, ' ')
+export function sql(strings: TemplateStringsArray, ...values: readonly (SqlFragment | number | string)[]): SqlFragment {
+  const text = strings.raw.map((part, i) => (i === 0 ? part : `${literal(values[i - 1])}${part}`)).join('')
+  return Object.freeze({ kind: 'sql', text: text.trim() })
+}
+
+function literal(value: unknown): string {
+  if (isSqlFragment(value)) return `(${value.text})`
+  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`
+  // Parenthesised, so that a minus before it does not begin a comment.
+  if (typeof value === 'number' && Number.isFinite(value)) return value < 0 ? `(${value})` : String(value)
+  const shown =
+    typeof value === 'number' ? String(value) : Array.isArray(value) ? 'a list' : value === null ? 'null' : typeof value
+  throw new HindcastError('DEFINITION_INVALID', `sql\`…\`: ${shown} cannot be put into SQL`, {
+    hint: 'Put in a finite number, a string or another sql`…`; write columns, lists and null as SQL text.',
+  })
+}
+
+/**
+ * The same expression with runs of white space as one space, so that laying a definition out anew does not make it another. Quoted
+ * text keeps its spaces; where quoting is not the plain kind the text stays as it is.
+ */
+export function normalizeSql(text: string): string {
+  if (/\$|\be'|--|\/\*/i.test(text)) return text
+  return text.replace(/('(?:[^']|'')*'|"(?:[^"]|"")*")|\s+/g, (_, quoted?: string) => quoted ?? ' ')
 }

@@ -17,9 +17,12 @@ export type AvroValue =
   | ReadonlyMap<string, AvroValue>
   | AvroRow
 
+/** Key of a field in a row. Bare numbers would make V8 lay out every row as a sparse array, several times slower. */
+export type FieldKey = `f${number}`
+
 /** A record's values by field id; a field without an id is not read. */
 export interface AvroRow {
-  readonly [fieldId: number]: AvroValue
+  readonly [field: FieldKey]: AvroValue
 }
 
 /** A strict cursor over bytes. */
@@ -29,7 +32,8 @@ export class AvroInput {
   #position = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    // A Node Buffer is a Uint8Array whose slices share its memory; only a plain one copies.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
@@ -77,6 +81,11 @@ export class AvroInput {
   }
 
   int(): number {
+    const byte = this.#bytes[this.#position]
+    if (byte !== undefined && byte < 0x80) {
+      this.#position++
+      return (byte & 1) === 0 ? byte >> 1 : -((byte + 1) >> 1)
+    }
     const value = this.long()
     if (BigInt.asIntN(32, value) !== value)
       throw new AvroError(`a number at byte ${this.#position} is longer than 32 bits`)
@@ -85,6 +94,12 @@ export class AvroInput {
 
   /** A length or count that must fit into what is left. */
   size(): number {
+    const byte = this.#bytes[this.#position]
+    // One byte and even: a length below 64.
+    if (byte !== undefined && byte < 0x80 && (byte & 1) === 0 && byte >> 1 < this.left) {
+      this.#position++
+      return byte >> 1
+    }
     const value = this.long()
     if (value < 0n || value > BigInt(this.left)) {
       throw new AvroError(`it has a length of ${value} at byte ${this.#position}, with ${this.left} bytes left`)
@@ -185,16 +200,17 @@ export function avroReader(schema: AvroSchema, skipped: ReadonlySet<number> = ne
 /** As `avroReader`, for a record. */
 export function recordReader(schema: AvroRecord, skipped: ReadonlySet<number> = new Set()): AvroReader<AvroRow> {
   const fields = schema.fields.map(
-    ({ id, schema: type }): ((input: AvroInput, row: Record<number, AvroValue>) => void) => {
+    ({ id, schema: type }): ((input: AvroInput, row: Record<FieldKey, AvroValue>) => void) => {
       if (id === null || skipped.has(id)) return avroSkipper(type)
+      const key: FieldKey = `f${id}`
       const read = avroReader(type, skipped)
       return (input, row) => {
-        row[id] = read(input)
+        row[key] = read(input)
       }
     },
   )
   return (input) => {
-    const row: Record<number, AvroValue> = {}
+    const row: Record<FieldKey, AvroValue> = {}
     for (const field of fields) field(input, row)
     return row
   }
@@ -262,6 +278,14 @@ export class AvroOutput {
   }
 
   long(value: bigint | number): void {
+    const number = Number(value)
+    // Twice the number must still be exact in a double.
+    if (number >= -(2 ** 51) && number <= 2 ** 51) {
+      let rest = number < 0 ? -2 * number - 1 : 2 * number
+      for (; rest >= 0x80; rest = Math.floor(rest / 128)) this.byte((rest % 128) | 0x80)
+      this.byte(rest)
+      return
+    }
     let rest = BigInt.asUintN(64, BigInt(value) >= 0n ? BigInt(value) << 1n : (-BigInt(value) << 1n) - 1n)
     while (rest >= 0x80n) {
       this.byte(Number(rest & 0x7fn) | 0x80)
@@ -348,15 +372,15 @@ export function avroWriter(schema: AvroSchema): AvroWriter {
     }
     case 'record': {
       const fields = schema.fields.map((field) => ({
-        id: field.id ?? -1,
+        key: `f${field.id ?? -1}` as const,
         name: field.name,
         write: avroWriter(field.schema),
       }))
       return (output, value) => {
         if (typeof value !== 'object' || value === null) return wrong(value)
-        for (const { id, name, write } of fields) {
+        for (const { key, name, write } of fields) {
           try {
-            write(output, (value as AvroRow)[id])
+            write(output, (value as AvroRow)[key])
           } catch (error) {
             throw error instanceof AvroError ? new AvroError(`${name}: ${error.message}`) : error
           }

@@ -35,27 +35,27 @@ export function encodeManifestList(manifests: readonly ManifestFile[], header: M
 }
 
 const manifestToRow = (manifest: ManifestFile): AvroRow => ({
-  500: manifest.manifestPath,
-  501: manifest.manifestLength,
-  502: manifest.partitionSpecId,
-  517: manifest.content === 'data' ? 0 : 1,
-  515: manifest.sequenceNumber,
-  516: manifest.minSequenceNumber,
-  503: manifest.addedSnapshotId,
-  504: manifest.addedFilesCount,
-  505: manifest.existingFilesCount,
-  506: manifest.deletedFilesCount,
-  512: manifest.addedRowsCount,
-  513: manifest.existingRowsCount,
-  514: manifest.deletedRowsCount,
-  507:
+  f500: manifest.manifestPath,
+  f501: manifest.manifestLength,
+  f502: manifest.partitionSpecId,
+  f517: manifest.content === 'data' ? 0 : 1,
+  f515: manifest.sequenceNumber,
+  f516: manifest.minSequenceNumber,
+  f503: manifest.addedSnapshotId,
+  f504: manifest.addedFilesCount,
+  f505: manifest.existingFilesCount,
+  f506: manifest.deletedFilesCount,
+  f512: manifest.addedRowsCount,
+  f513: manifest.existingRowsCount,
+  f514: manifest.deletedRowsCount,
+  f507:
     manifest.partitions?.map((summary) => ({
-      509: summary.containsNull,
-      518: summary.containsNaN ?? null,
-      510: summary.lowerBound ?? null,
-      511: summary.upperBound ?? null,
+      f509: summary.containsNull,
+      f518: summary.containsNaN ?? null,
+      f510: summary.lowerBound ?? null,
+      f511: summary.upperBound ?? null,
     })) ?? null,
-  519: manifest.keyMetadata ?? null,
+  f519: manifest.keyMetadata ?? null,
 })
 
 /**
@@ -74,10 +74,10 @@ export function decodeManifestList(bytes: Uint8Array, path: string): ManifestFil
 }
 
 function rowToManifest(row: AvroRow, path: string): ManifestFile {
-  const content = optionalInt(row, 517) ?? 0
+  const content = optionalInt(row, 'f517') ?? 0
   if (content !== 0 && content !== 1) throw new AvroError(`its content is ${content}`)
-  const counts = [504, 505, 506].map((id) => optionalInt(row, id))
-  const rowCounts = [512, 513, 514].map((id) => optionalLong(row, id))
+  const counts = (['f504', 'f505', 'f506'] as const).map((id) => optionalInt(row, id))
+  const rowCounts = (['f512', 'f513', 'f514'] as const).map((id) => optionalLong(row, id))
   // Optional in version 1. Taking a missing count for 0 would hide the manifest's rows.
   if ([...counts, ...rowCounts].includes(null)) {
     throw new HindcastError('FEATURE_UNSUPPORTED', `${path} names manifests without counting their files`, {
@@ -85,33 +85,33 @@ function rowToManifest(row: AvroRow, path: string): ManifestFile {
       context: { path },
     })
   }
-  const summaries = optionalList(row, 507)
-  const keyMetadata = optionalBytes(row, 519)
+  const summaries = optionalList(row, 'f507')
+  const keyMetadata = optionalBytes(row, 'f519')
   return {
-    manifestPath: requiredString(row, 500),
-    manifestLength: requiredLong(row, 501),
-    partitionSpecId: requiredInt(row, 502),
+    manifestPath: requiredString(row, 'f500'),
+    manifestLength: requiredLong(row, 'f501'),
+    partitionSpecId: requiredInt(row, 'f502'),
     content: content === 0 ? 'data' : 'deletes',
-    sequenceNumber: optionalLong(row, 515) ?? 0n,
-    minSequenceNumber: optionalLong(row, 516) ?? 0n,
-    addedSnapshotId: requiredLong(row, 503),
+    sequenceNumber: optionalLong(row, 'f515') ?? 0n,
+    minSequenceNumber: optionalLong(row, 'f516') ?? 0n,
+    addedSnapshotId: requiredLong(row, 'f503'),
     addedFilesCount: counts[0] as number,
     existingFilesCount: counts[1] as number,
     deletedFilesCount: counts[2] as number,
     addedRowsCount: rowCounts[0] as bigint,
     existingRowsCount: rowCounts[1] as bigint,
     deletedRowsCount: rowCounts[2] as bigint,
-    ...(summaries === null ? {} : { partitions: summaries.map((summary) => rowToSummary(asRow(summary, 507))) }),
+    ...(summaries === null ? {} : { partitions: summaries.map((summary) => rowToSummary(asRow(summary, 'f507'))) }),
     ...(keyMetadata === null ? {} : { keyMetadata }),
   }
 }
 
 function rowToSummary(row: AvroRow): PartitionFieldSummary {
-  const lowerBound = optionalBytes(row, 510)
-  const upperBound = optionalBytes(row, 511)
+  const lowerBound = optionalBytes(row, 'f510')
+  const upperBound = optionalBytes(row, 'f511')
   return {
-    containsNull: requiredBoolean(row, 509),
-    ...(valueOf(row, 518) === null ? {} : { containsNaN: requiredBoolean(row, 518) }),
+    containsNull: requiredBoolean(row, 'f509'),
+    ...(valueOf(row, 'f518') === null ? {} : { containsNaN: requiredBoolean(row, 'f518') }),
     ...(lowerBound === null ? {} : { lowerBound }),
     ...(upperBound === null ? {} : { upperBound }),
   }

@@ -1,6 +1,6 @@
 /** Manifests as bytes, format version 2: https://iceberg.apache.org/spec/#manifests */
 import { HindcastError } from '../contract/errors.ts'
-import type { AvroRow, AvroValue } from './avro-codec.ts'
+import type { AvroRow, AvroValue, FieldKey } from './avro-codec.ts'
 import { manifestInvalid, readAvroContainer, writeAvroContainer } from './avro-container.ts'
 import {
   optionalBytes,
@@ -135,34 +135,34 @@ function encoded<T>(encode: () => T): T {
 
 function entryToRow(entry: ManifestEntry, spec: PartitionSpec, types: readonly PrimitiveType[]): AvroRow {
   const { dataFile: file } = entry
-  const partition: Record<number, AvroValue> = {}
+  const partition: Record<FieldKey, AvroValue> = {}
   spec.fields.forEach(({ fieldId }, index) => {
     const value = file.partition[index] ?? null
-    partition[fieldId] = value === null ? null : literalToAvro(types[index] as PrimitiveType, value)
+    partition[`f${fieldId}`] = value === null ? null : literalToAvro(types[index] as PrimitiveType, value)
   })
   return {
-    0: entry.status,
-    1: entry.snapshotId,
-    3: entry.sequenceNumber,
-    4: entry.fileSequenceNumber,
-    2: {
-      134: file.content,
-      100: file.filePath,
-      101: file.fileFormat,
-      102: partition,
-      103: file.recordCount,
-      104: file.fileSizeInBytes,
-      108: pairs(file.columnSizes, 117, 118),
-      109: pairs(file.valueCounts, 119, 120),
-      110: pairs(file.nullValueCounts, 121, 122),
-      137: pairs(file.nanValueCounts, 138, 139),
-      125: pairs(file.lowerBounds, 126, 127),
-      128: pairs(file.upperBounds, 129, 130),
-      131: file.keyMetadata ?? null,
-      132: file.splitOffsets ?? null,
-      135: file.equalityIds ?? null,
-      140: file.sortOrderId ?? null,
-      143: file.referencedDataFile ?? null,
+    f0: entry.status,
+    f1: entry.snapshotId,
+    f3: entry.sequenceNumber,
+    f4: entry.fileSequenceNumber,
+    f2: {
+      f134: file.content,
+      f100: file.filePath,
+      f101: file.fileFormat,
+      f102: partition,
+      f103: file.recordCount,
+      f104: file.fileSizeInBytes,
+      f108: pairs(file.columnSizes, 'f117', 'f118'),
+      f109: pairs(file.valueCounts, 'f119', 'f120'),
+      f110: pairs(file.nullValueCounts, 'f121', 'f122'),
+      f137: pairs(file.nanValueCounts, 'f138', 'f139'),
+      f125: pairs(file.lowerBounds, 'f126', 'f127'),
+      f128: pairs(file.upperBounds, 'f129', 'f130'),
+      f131: file.keyMetadata ?? null,
+      f132: file.splitOffsets ?? null,
+      f135: file.equalityIds ?? null,
+      f140: file.sortOrderId ?? null,
+      f143: file.referencedDataFile ?? null,
     },
   }
 }
@@ -170,8 +170,8 @@ function entryToRow(entry: ManifestEntry, spec: PartitionSpec, types: readonly P
 /** In the order of the field ids, whatever the map's. */
 function pairs<V extends AvroValue>(
   map: ReadonlyMap<number, V> | undefined,
-  keyId: number,
-  valueId: number,
+  keyId: FieldKey,
+  valueId: FieldKey,
 ): AvroValue {
   if (map === undefined) return null
   return [...map].sort(([a], [b]) => a - b).map(([key, value]) => ({ [keyId]: key, [valueId]: value }))
@@ -246,52 +246,52 @@ const statuses: ReadonlySet<number> = new Set(Object.values(EntryStatus))
 const formats: ReadonlySet<string> = new Set(['PARQUET', 'AVRO', 'ORC', 'PUFFIN'])
 
 function rowToEntry(row: AvroRow, spec: PartitionSpec, types: readonly (PrimitiveType | null)[]): ManifestEntry {
-  const status = requiredInt(row, 0)
+  const status = requiredInt(row, 'f0')
   if (!statuses.has(status)) throw new AvroError(`its status is ${status}`)
   return {
     status: status as EntryStatus,
-    snapshotId: optionalLong(row, 1),
-    sequenceNumber: optionalLong(row, 3),
-    fileSequenceNumber: optionalLong(row, 4),
-    dataFile: rowToDataFile(requiredRow(row, 2), spec, types),
+    snapshotId: optionalLong(row, 'f1'),
+    sequenceNumber: optionalLong(row, 'f3'),
+    fileSequenceNumber: optionalLong(row, 'f4'),
+    dataFile: rowToDataFile(requiredRow(row, 'f2'), spec, types),
   }
 }
 
 function rowToDataFile(row: AvroRow, spec: PartitionSpec, types: readonly (PrimitiveType | null)[]): DataFile {
-  const content = optionalInt(row, 134) ?? 0
+  const content = optionalInt(row, 'f134') ?? 0
   if (content < 0 || content > 2) throw new AvroError(`its file content is ${content}`)
-  const fileFormat = requiredString(row, 101).toUpperCase()
+  const fileFormat = requiredString(row, 'f101').toUpperCase()
   if (!formats.has(fileFormat)) throw new AvroError(`its file format is ${fileFormat}`)
-  const recordCount = requiredLong(row, 103)
-  const fileSizeInBytes = requiredLong(row, 104)
+  const recordCount = requiredLong(row, 'f103')
+  const fileSizeInBytes = requiredLong(row, 'f104')
   if (recordCount < 0n || fileSizeInBytes < 0n) throw new AvroError('it has a negative count or size')
-  const tuple = requiredRow(row, 102)
+  const tuple = requiredRow(row, 'f102')
   const partition: PartitionTuple = spec.fields.map(({ fieldId }, index) => {
-    const value = valueOf(tuple, fieldId)
+    const value = valueOf(tuple, `f${fieldId}`)
     return value === null ? null : literalFromAvro(types[index] ?? null, value)
   })
-  const long = (valueId: number) => (pair: AvroRow) => requiredLong(pair, valueId)
-  const bytes = (valueId: number) => (pair: AvroRow) => optionalBytes(pair, valueId) ?? new Uint8Array()
-  const offsets = optionalList(row, 132)
-  const equalityIds = optionalList(row, 135)
-  const referenced = valueOf(row, 143)
+  const long = (valueId: FieldKey) => (pair: AvroRow) => requiredLong(pair, valueId)
+  const bytes = (valueId: FieldKey) => (pair: AvroRow) => optionalBytes(pair, valueId) ?? new Uint8Array()
+  const offsets = optionalList(row, 'f132')
+  const equalityIds = optionalList(row, 'f135')
+  const referenced = valueOf(row, 'f143')
   return {
     content: content as DataContent,
-    filePath: requiredString(row, 100),
+    filePath: requiredString(row, 'f100'),
     fileFormat: fileFormat as DataFile['fileFormat'],
     partition,
     recordCount,
     fileSizeInBytes,
-    ...given('columnSizes', optionalMap(row, 108, 117, long(118))),
-    ...given('valueCounts', optionalMap(row, 109, 119, long(120))),
-    ...given('nullValueCounts', optionalMap(row, 110, 121, long(122))),
-    ...given('nanValueCounts', optionalMap(row, 137, 138, long(139))),
-    ...given('lowerBounds', optionalMap(row, 125, 126, bytes(127))),
-    ...given('upperBounds', optionalMap(row, 128, 129, bytes(130))),
-    ...given('keyMetadata', optionalBytes(row, 131)),
-    ...given('splitOffsets', offsets === null ? null : offsets.map((offset) => requiredLong({ 0: offset }, 0))),
-    ...given('equalityIds', equalityIds === null ? null : equalityIds.map((id) => requiredInt({ 0: id }, 0))),
-    ...given('sortOrderId', optionalInt(row, 140)),
+    ...given('columnSizes', optionalMap(row, 'f108', 'f117', long('f118'))),
+    ...given('valueCounts', optionalMap(row, 'f109', 'f119', long('f120'))),
+    ...given('nullValueCounts', optionalMap(row, 'f110', 'f121', long('f122'))),
+    ...given('nanValueCounts', optionalMap(row, 'f137', 'f138', long('f139'))),
+    ...given('lowerBounds', optionalMap(row, 'f125', 'f126', bytes('f127'))),
+    ...given('upperBounds', optionalMap(row, 'f128', 'f129', bytes('f130'))),
+    ...given('keyMetadata', optionalBytes(row, 'f131')),
+    ...given('splitOffsets', offsets === null ? null : offsets.map((offset) => requiredLong({ f133: offset }, 'f133'))),
+    ...given('equalityIds', equalityIds === null ? null : equalityIds.map((id) => requiredInt({ f136: id }, 'f136'))),
+    ...given('sortOrderId', optionalInt(row, 'f140')),
     ...given('referencedDataFile', typeof referenced === 'string' ? referenced : null),
   }
 }

@@ -1,4 +1,5 @@
 import { HindcastError } from '../contract/errors.ts'
+import type { FieldKey } from './avro-codec.ts'
 import { readAvroContainer, rewriteAvroContainer } from './avro-container.ts'
 import { valueOf } from './avro-rows.ts'
 import { entryReader, type EncodedManifest, type ManifestContext } from './manifest.ts'
@@ -19,10 +20,12 @@ export function stampManifest(
 ): { readonly encoded: EncodedManifest; readonly entries: readonly ManifestEntry[] } {
   const container = readAvroContainer(bytes, manifest.manifestPath)
   const toEntry = entryReader(manifest, context)
-  const withoutMetrics: Readonly<Record<number, null>> = Object.fromEntries([...metricFieldIds].map((id) => [id, null]))
+  const withoutMetrics: Readonly<Record<FieldKey, null>> = Object.fromEntries(
+    [...metricFieldIds].map((id) => [`f${id}`, null]),
+  )
   const entries = container.rows.map((row, index) => {
-    const file = valueOf(row, 2)
-    const entry = toEntry({ ...row, 2: { ...(file as object), ...withoutMetrics } }, index)
+    const file = valueOf(row, 'f2')
+    const entry = toEntry({ ...row, f2: { ...(file as object), ...withoutMetrics } }, index)
     const refuse = (reason: string): never => {
       throw new HindcastError(
         'INVARIANT_VIOLATED',
@@ -30,13 +33,13 @@ export function stampManifest(
       )
     }
     if (entry.status !== EntryStatus.added) refuse('as not ADDED')
-    if ([1, 3, 4].some((id) => valueOf(row, id) !== null))
+    if ((['f1', 'f3', 'f4'] as const).some((id) => valueOf(row, id) !== null))
       refuse('with numbers of its own, where they must be inherited')
     return entry
   })
   const stamped = rewriteAvroContainer(
     container,
-    container.rows.map((row) => ({ ...row, 1: manifest.addedSnapshotId })),
+    container.rows.map((row) => ({ ...row, f1: manifest.addedSnapshotId })),
   )
   const { manifestPath: _path, sequenceNumber: _, minSequenceNumber: _min, addedSnapshotId: _id, ...facts } = manifest
   return { encoded: { bytes: stamped, manifest: { ...facts, manifestLength: BigInt(stamped.length) } }, entries }

@@ -1,0 +1,3 @@
+export { compileSlice, requiredColumns, type CompiledSlice, type SliceRange } from './compile-slice.ts'
+export { lookback } from './grid.ts'
+export { quoteIdentifier, quoteString } from './quote.ts'

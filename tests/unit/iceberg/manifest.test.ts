@@ -1,0 +1,231 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  decodeManifest,
+  decodeManifestList,
+  decodeSingleValue,
+  encodeManifest,
+  encodeManifestList,
+  EntryStatus,
+  readAvroContainer,
+  writeAvroContainer,
+  type DataFile,
+  type ManifestEntry,
+  type ManifestFile,
+  type PartitionSpec,
+  type Schema,
+} from '../../../src/iceberg/index.ts'
+import { dataFile, daySpec, schema } from './support.ts'
+
+const wideSchema: Schema = {
+  schemaId: 3,
+  fields: [
+    { id: 1, name: 's', required: false, type: 'string' },
+    { id: 2, name: 't', required: false, type: 'timestamptz' },
+    { id: 3, name: 'n', required: false, type: 'long' },
+    { id: 4, name: 'd', required: false, type: 'decimal(20, 3)' },
+    { id: 5, name: 'u', required: false, type: 'uuid' },
+    { id: 6, name: 'f', required: false, type: 'double' },
+    { id: 7, name: 'b', required: false, type: 'boolean' },
+    { id: 8, name: 'u2', required: false, type: 'uuid' },
+  ],
+}
+const transforms = ['identity', 'day', 'truncate[10]', 'identity', 'identity', 'identity', 'identity', 'identity']
+const wideSpec: PartitionSpec = {
+  specId: 7,
+  fields: transforms.map((transform, index) => ({
+    sourceId: index + 1,
+    fieldId: 1000 + index,
+    // Not all names are Avro's.
+    name: index === 0 ? '1 odd-näme' : `p${index}`,
+    transform,
+  })),
+}
+const context = { schemas: [schema, wideSchema], currentSchemaId: 0, partitionSpecs: [daySpec, wideSpec] }
+
+const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+const count = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })
+const uuid = fc.uint8Array({ minLength: 16, maxLength: 16 })
+const bounds = fc.array(fc.tuple(fc.integer({ min: 1, max: 2000 }), fc.uint8Array({ maxLength: 20 })), { maxLength: 4 })
+const counts = fc.array(fc.tuple(fc.integer({ min: 1, max: 2000 }), long), { maxLength: 4 })
+const sorted = <V>(pairs: readonly (readonly [number, V])[]): ReadonlyMap<number, V> =>
+  new Map([...new Map(pairs)].sort(([a], [b]) => a - b))
+
+const file: fc.Arbitrary<DataFile> = fc.record(
+  {
+    content: fc.constantFrom(0 as const, 1 as const, 2 as const),
+    filePath: fc.string(),
+    fileFormat: fc.constantFrom('PARQUET' as const, 'AVRO' as const, 'ORC' as const),
+    partition: fc.tuple(
+      fc.option(fc.string({ unit: 'binary' })),
+      fc.option(fc.integer()),
+      fc.option(long),
+      fc.option(fc.bigInt({ min: -(10n ** 20n) + 1n, max: 10n ** 20n - 1n })),
+      fc.option(uuid),
+      fc.option(fc.double()),
+      fc.option(fc.boolean()),
+      fc.option(uuid),
+    ),
+    recordCount: count,
+    fileSizeInBytes: count,
+    columnSizes: counts.map(sorted),
+    valueCounts: counts.map(sorted),
+    nullValueCounts: counts.map(sorted),
+    nanValueCounts: counts.map(sorted),
+    lowerBounds: bounds.map(sorted),
+    upperBounds: bounds.map(sorted),
+    keyMetadata: fc.uint8Array(),
+    splitOffsets: fc.array(long, { maxLength: 3 }),
+    equalityIds: fc.array(fc.integer(), { maxLength: 3 }),
+    sortOrderId: fc.integer(),
+    referencedDataFile: fc.string(),
+  },
+  { requiredKeys: ['content', 'filePath', 'fileFormat', 'partition', 'recordCount', 'fileSizeInBytes'] },
+)
+
+const manifestFile = (manifest: ReturnType<typeof encodeManifest>['manifest']): ManifestFile => ({
+  ...manifest,
+  manifestPath: 'm.avro',
+  sequenceNumber: 9n,
+  minSequenceNumber: 9n,
+  addedSnapshotId: 7_926_889_530_948_516_885n,
+})
+
+const entryOf = (dataFileOf: DataFile, over: Partial<ManifestEntry> = {}): ManifestEntry => ({
+  status: EntryStatus.added,
+  snapshotId: null,
+  sequenceNumber: null,
+  fileSequenceNumber: null,
+  dataFile: dataFileOf,
+  ...over,
+})
+
+describe('manifests', () => {
+  test('every field of every entry survives, whichever are given', () => {
+    const entry = fc.record({ status: fc.constantFrom(0 as const, 1 as const, 2 as const), dataFile: file, id: long })
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 6 }), (given) => {
+        const entries = given.map(({ status, dataFile: of, id }) =>
+          entryOf(of, { status, snapshotId: id, sequenceNumber: 3n, fileSequenceNumber: 2n }),
+        )
+        const { bytes, manifest } = encodeManifest({ schema: wideSchema, spec: wideSpec, entries, content: 'data' })
+        expect(decodeManifest(bytes, manifestFile(manifest), context)).toEqual(entries)
+        expect(manifest.manifestLength).toBe(BigInt(bytes.length))
+        expect(manifest.addedFilesCount).toBe(entries.filter(({ status }) => status === 1).length)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('ADDED entries inherit snapshot id and sequence numbers; others keep their own', () => {
+    const entries = [
+      entryOf(dataFile('a', [1])),
+      entryOf(dataFile('b', [2]), { status: 0, snapshotId: 4n, sequenceNumber: 2n, fileSequenceNumber: 1n }),
+    ]
+    const { bytes, manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const [a, b] = decodeManifest(bytes, manifestFile(manifest), context)
+    expect(a).toMatchObject({ snapshotId: 7_926_889_530_948_516_885n, sequenceNumber: 9n, fileSequenceNumber: 9n })
+    expect(b).toEqual(entries[1])
+  })
+
+  test('an EXISTING entry without sequence numbers, which Spark fails on, is neither written nor read', () => {
+    const bad = entryOf(dataFile('a', [1]), { status: EntryStatus.existing, snapshotId: 4n })
+    expect(() => encodeManifest({ schema, spec: daySpec, entries: [bad], content: 'data' })).toThrow('inheritance')
+    const good = encodeManifest({ schema, spec: daySpec, entries: [entryOf(dataFile('a', [1]))], content: 'data' })
+    const { header, rows } = readAvroContainer(good.bytes, 'm')
+    const avroSchema = JSON.parse(header.get('avro.schema') ?? '') as object
+    const bytes = writeAvroContainer(avroSchema, rows.map((row) => ({ ...row, f0: 0, f1: 4n })), {})
+    expect(() => decodeManifest(bytes, manifestFile(good.manifest), context)).toThrow(
+      /^m\.avro cannot be read: entry 0: it is not ADDED and has no sequence number/,
+    )
+    // In a table raised from version 1 there are no numbers, and all are 0.
+    const [raised] = decodeManifest(bytes, { ...manifestFile(good.manifest), sequenceNumber: 0n }, context)
+    expect(raised?.sequenceNumber).toBe(0n)
+  })
+
+  test('every Avro field carries its field id, and the header what readers look for', () => {
+    const entries = [entryOf(dataFile('a', [1]))]
+    const { bytes } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const { header } = readAvroContainer(bytes, 'm')
+    expect(JSON.parse(header.get('schema') ?? '')).toMatchObject({ 'schema-id': 0, type: 'struct' })
+    expect(JSON.parse(header.get('partition-spec') ?? '')).toEqual([
+      { name: 'feature_time_day', transform: 'day', 'source-id': 2, 'field-id': 1000 },
+    ])
+    expect(Object.fromEntries(header)).toMatchObject({
+      'schema-id': '0',
+      'partition-spec-id': '0',
+      'format-version': '2',
+      content: 'data',
+    })
+    const ids: unknown[] = []
+    JSON.parse(header.get('avro.schema') ?? '', (_key, node: unknown) => {
+      const { fields } = (node ?? {}) as { fields?: readonly Record<string, unknown>[] }
+      if (fields !== undefined) ids.push(...fields.map((field) => field['field-id']))
+      return node
+    })
+    expect(ids.length).toBeGreaterThan(30)
+    expect(ids.every((id) => typeof id === 'number')).toBe(true)
+  })
+
+  test('summaries bound the partitions of all entries and tell of nulls', () => {
+    const entries = [-5, 3, null].map((day, index) => entryOf(dataFile(`f${index}`, [day])))
+    const { manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const [summary] = manifest.partitions ?? []
+    expect(summary?.containsNull).toBe(true)
+    expect(decodeSingleValue('date', summary?.lowerBound ?? new Uint8Array())).toBe(-5)
+    expect(decodeSingleValue('date', summary?.upperBound ?? new Uint8Array())).toBe(3)
+  })
+
+  test('without metrics the rest is the same', () => {
+    const entries = [entryOf(dataFile('a', [1]))]
+    const { bytes, manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const [entry] = decodeManifest(bytes, manifestFile(manifest), context, { withMetrics: false })
+    expect(entry?.dataFile).toEqual({
+      content: 0,
+      filePath: 'a',
+      fileFormat: 'PARQUET',
+      partition: [1],
+      recordCount: 10n,
+      fileSizeInBytes: 80n,
+    })
+  })
+})
+
+test('manifest lists round trip', () => {
+  const bytes = fc.option(fc.uint8Array(), { nil: undefined })
+  const summary = fc
+    .record({ containsNull: fc.boolean(), containsNaN: fc.boolean(), lowerBound: bytes, upperBound: bytes })
+    .map(({ lowerBound, upperBound, ...rest }) => ({
+      ...rest,
+      ...(lowerBound === undefined ? {} : { lowerBound }),
+      ...(upperBound === undefined ? {} : { upperBound }),
+    }))
+  const int = fc.nat()
+  const manifest: fc.Arbitrary<ManifestFile> = fc.record(
+    {
+      manifestPath: fc.string(),
+      manifestLength: long,
+      partitionSpecId: int,
+      content: fc.constantFrom('data' as const, 'deletes' as const),
+      sequenceNumber: long,
+      minSequenceNumber: long,
+      addedSnapshotId: long,
+      addedFilesCount: int,
+      existingFilesCount: int,
+      deletedFilesCount: int,
+      addedRowsCount: long,
+      existingRowsCount: long,
+      deletedRowsCount: long,
+      partitions: fc.array(summary, { maxLength: 3 }),
+      keyMetadata: fc.uint8Array(),
+    },
+    { noNullPrototype: true },
+  )
+  fc.assert(
+    fc.property(fc.array(manifest, { maxLength: 5 }), (manifests) => {
+      const encoded = encodeManifestList(manifests, { snapshotId: 1n, parentSnapshotId: null, sequenceNumber: 1n })
+      expect(decodeManifestList(encoded, 'l')).toEqual(manifests)
+    }),
+    { numRuns: 50 },
+  )
+})
