@@ -4,7 +4,7 @@ export async function mapConcurrently<T, R>(
   limit: number,
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
-  const results = new Array<R>(items.length)
+  const results: R[] = []
   let next = 0
   let failed = false
   const worker = async (): Promise<void> => {

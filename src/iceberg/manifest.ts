@@ -195,9 +195,19 @@ export function decodeManifest(
   context: ManifestContext,
   options: DecodeManifestOptions = {},
 ): ManifestEntry[] {
+  checkLength(bytes, manifestFile)
   const skipped = options.withMetrics === false ? metricFieldIds : undefined
   const { rows } = readAvroContainer(bytes, manifestFile.manifestPath, skipped)
   return rows.map(entryReader(manifestFile, context))
+}
+
+/**
+ * A file cut between two blocks is still a whole Avro file, with fewer rows: only its length gives it away.
+ * @throws MANIFEST_INVALID
+ */
+export function checkLength(bytes: Uint8Array, { manifestPath, manifestLength }: ManifestFile): void {
+  if (BigInt(bytes.length) === manifestLength) return
+  throw manifestInvalid(manifestPath, `it has ${bytes.length} bytes, where the manifest list says ${manifestLength}`)
 }
 
 /**

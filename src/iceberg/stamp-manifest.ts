@@ -2,7 +2,7 @@ import { HindcastError } from '../contract/errors.ts'
 import type { FieldKey } from './avro-codec.ts'
 import { readAvroContainer, rewriteAvroContainer } from './avro-container.ts'
 import { valueOf } from './avro-rows.ts'
-import { entryReader, type EncodedManifest, type ManifestContext } from './manifest.ts'
+import { checkLength, entryReader, type EncodedManifest, type ManifestContext } from './manifest.ts'
 import { EntryStatus, type ManifestEntry, type ManifestFile } from './manifest-model.ts'
 import { metricFieldIds } from './manifest-schema.ts'
 
@@ -18,6 +18,7 @@ export function stampManifest(
   manifest: ManifestFile,
   context: ManifestContext,
 ): { readonly encoded: EncodedManifest; readonly entries: readonly ManifestEntry[] } {
+  checkLength(bytes, manifest)
   const container = readAvroContainer(bytes, manifest.manifestPath)
   const toEntry = entryReader(manifest, context)
   const withoutMetrics: Readonly<Record<FieldKey, null>> = Object.fromEntries(

@@ -139,6 +139,8 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
     [Symbol.asyncDispose]: () => db.close(),
   }
   await db.run(`SET TimeZone = 'UTC'`)
+  // Division by zero is null, as in the SQL standard's databases that do not fail on it: a ratio over an empty window is unknown, not NaN.
+  await db.run('SET ieee_floating_point_ops = false')
   return db
 }
 

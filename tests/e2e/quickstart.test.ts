@@ -2,6 +2,7 @@
 // outsiders cannot read; a second run that computes everything again.
 import { DuckDBInstance } from '@duckdb/node-api'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runPython } from '../support/python.ts'
 import { flightsParquet, testProject, type TestProject } from '../support/project.ts'
@@ -42,6 +43,9 @@ afterAll(async () => {
   await temporal[Symbol.asyncDispose]()
 })
 
+const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const catalogFile = (): string => join(project.dir, '.hindcast', 'catalog.db')
+
 const queryRows = async (sql: string): Promise<Record<string, unknown>[]> => {
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
@@ -67,16 +71,7 @@ async function readFlights(): Promise<Flights> {
 
 /** The published rows of a view, by feature time and key, read from the files that PyIceberg says `main` has. */
 async function publishedRows(view: string, keys: readonly string[]): Promise<Map<number, Map<string, Row>>> {
-  const listed = await runPython<{ files: string[] }>(
-    `
-import json, sys
-from pyiceberg.catalog.sql import SqlCatalog
-catalog = SqlCatalog("hindcast", uri="sqlite:///" + sys.argv[1])
-table = catalog.load_table("features." + sys.argv[2])
-print(json.dumps({"files": [task.file.file_path for task in table.scan().plan_files()]}))
-`,
-    [join(project.dir, '.hindcast', 'catalog.db'), view],
-  )
+  const listed = await runPython<{ files: string[] }>(script('list_files.py'), [catalogFile(), `features.${view}`])
   const paths = listed.files.map((file) => `'${file.replace('file://', '')}'`).join(', ')
   const rows = await queryRows(
     `SELECT * EXCLUDE (feature_time), epoch_us(feature_time)::DOUBLE AS t FROM read_parquet([${paths}], hive_partitioning = false)`,
@@ -147,22 +142,8 @@ describe('both views over 181 days of three million flights', () => {
 
   test('PyIceberg opens the embedded catalog, finds the snapshots we published and counts the same rows', async () => {
     const seen = await runPython<Record<string, { rows: number; snapshot: string; partitions: number; refs: string[] }>>(
-      `
-import json, sys
-from pyiceberg.catalog.sql import SqlCatalog
-catalog = SqlCatalog("hindcast", uri="sqlite:///" + sys.argv[1])
-out = {}
-for name in ("raw.flights", "features.origin_delays", "features.route_delays"):
-    table = catalog.load_table(name)
-    out[name] = {
-        "rows": table.scan().to_arrow().num_rows,
-        "snapshot": str(table.current_snapshot().snapshot_id),
-        "partitions": table.inspect.partitions().num_rows,
-        "refs": sorted(table.refs()),
-    }
-print(json.dumps(out))
-`,
-      [join(project.dir, '.hindcast', 'catalog.db')],
+      script('describe_tables.py'),
+      [catalogFile(), 'raw.flights', 'features.origin_delays', 'features.route_delays'],
     )
     expect(seen['raw.flights']?.rows).toBe(3_000_000)
     for (const view of ['origin_delays', 'route_delays']) {

@@ -59,24 +59,29 @@ describe('damaged files', () => {
     'null',
   )
 
-  test('a file cut anywhere is refused by name, or ends between blocks', () => {
+  test('a file cut anywhere but between two blocks is refused by name', () => {
+    const headerEnd = writeAvroContainer(schema, [], {}, 'null').length
     for (let length = 0; length < good.length; length++) {
+      if (length === headerEnd) continue
       expect(() => readAvroContainer(good.subarray(0, length), 'cut.avro')).toThrow(/^cut\.avro cannot be read: /)
     }
   })
 
   test('no damage hangs, takes absurd memory or escapes as another error', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), (damage) => {
-        const bytes = good.slice()
-        for (const [at, value] of damage) bytes[at] = value
-        try {
-          readAvroContainer(bytes, 'f')
-        } catch (error) {
-          if (!isHindcastError(error)) throw error
-          expect(['MANIFEST_INVALID', 'FEATURE_UNSUPPORTED']).toContain(error.code)
-        }
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        (damage) => {
+          const bytes = good.slice()
+          for (const [at, value] of damage) bytes[at] = value
+          try {
+            readAvroContainer(bytes, 'f')
+          } catch (error) {
+            if (!isHindcastError(error)) throw error
+            expect(['MANIFEST_INVALID', 'FEATURE_UNSUPPORTED']).toContain(error.code)
+          }
+        },
+      ),
       { numRuns: 500 },
     )
   })
@@ -101,8 +106,12 @@ describe('damaged files', () => {
     const read = (file: Buffer): unknown => readAvroContainer(file, 'f').rows
     expect(() => read(Buffer.concat([head('null'), block(huge, Buffer.of(0))]))).toThrow('claims')
     // An array of 2^62 items, and a text of as many bytes.
-    expect(() => read(Buffer.concat([head('null'), block(varint(1), Buffer.concat([Buffer.of(2, 0, 2), huge]))]))).toThrow('count')
-    expect(() => read(Buffer.concat([head('null'), block(varint(1), Buffer.concat([Buffer.of(2, 2), huge]))]))).toThrow('length')
+    expect(() =>
+      read(Buffer.concat([head('null'), block(varint(1), Buffer.concat([Buffer.of(2, 0, 2), huge]))])),
+    ).toThrow('count')
+    expect(() => read(Buffer.concat([head('null'), block(varint(1), Buffer.concat([Buffer.of(2, 2), huge]))]))).toThrow(
+      'length',
+    )
     expect(() => read(Buffer.concat([head('snappy'), block(varint(1), Buffer.of(2, 0, 0))]))).toThrow(
       expect.objectContaining({ code: 'FEATURE_UNSUPPORTED' }),
     )

@@ -10,6 +10,7 @@ import {
   readAvroContainer,
   writeAvroContainer,
   type DataFile,
+  type Literal,
   type ManifestEntry,
   type ManifestFile,
   type PartitionSpec,
@@ -20,21 +21,21 @@ import { dataFile, daySpec, schema } from './support.ts'
 const wideSchema: Schema = {
   schemaId: 3,
   fields: [
-    { id: 1, name: 's', required: false, type: 'string' },
-    { id: 2, name: 't', required: false, type: 'timestamptz' },
-    { id: 3, name: 'n', required: false, type: 'long' },
-    { id: 4, name: 'd', required: false, type: 'decimal(20, 3)' },
-    { id: 5, name: 'u', required: false, type: 'uuid' },
-    { id: 6, name: 'f', required: false, type: 'double' },
-    { id: 7, name: 'b', required: false, type: 'boolean' },
-    { id: 8, name: 'u2', required: false, type: 'uuid' },
+    { id: 11, name: 's', required: false, type: 'string' },
+    { id: 12, name: 't', required: false, type: 'timestamptz' },
+    { id: 13, name: 'n', required: false, type: 'long' },
+    { id: 14, name: 'd', required: false, type: 'decimal(20, 3)' },
+    { id: 15, name: 'u', required: false, type: 'uuid' },
+    { id: 16, name: 'f', required: false, type: 'double' },
+    { id: 17, name: 'b', required: false, type: 'boolean' },
+    { id: 18, name: 'u2', required: false, type: 'uuid' },
   ],
 }
 const transforms = ['identity', 'day', 'truncate[10]', 'identity', 'identity', 'identity', 'identity', 'identity']
 const wideSpec: PartitionSpec = {
   specId: 7,
   fields: transforms.map((transform, index) => ({
-    sourceId: index + 1,
+    sourceId: index + 11,
     fieldId: 1000 + index,
     // Not all names are Avro's.
     name: index === 0 ? '1 odd-näme' : `p${index}`,
@@ -56,7 +57,7 @@ const file: fc.Arbitrary<DataFile> = fc.record(
     content: fc.constantFrom(0 as const, 1 as const, 2 as const),
     filePath: fc.string(),
     fileFormat: fc.constantFrom('PARQUET' as const, 'AVRO' as const, 'ORC' as const),
-    partition: fc.tuple(
+    partition: fc.tuple<(Literal | null)[]>(
       fc.option(fc.string({ unit: 'binary' })),
       fc.option(fc.integer()),
       fc.option(long),
@@ -134,12 +135,17 @@ describe('manifests', () => {
     const good = encodeManifest({ schema, spec: daySpec, entries: [entryOf(dataFile('a', [1]))], content: 'data' })
     const { header, rows } = readAvroContainer(good.bytes, 'm')
     const avroSchema = JSON.parse(header.get('avro.schema') ?? '') as object
-    const bytes = writeAvroContainer(avroSchema, rows.map((row) => ({ ...row, f0: 0, f1: 4n })), {})
-    expect(() => decodeManifest(bytes, manifestFile(good.manifest), context)).toThrow(
+    const bytes = writeAvroContainer(
+      avroSchema,
+      rows.map((row) => ({ ...row, f0: 0, f1: 4n })),
+      {},
+    )
+    const rewritten = { ...manifestFile(good.manifest), manifestLength: BigInt(bytes.length) }
+    expect(() => decodeManifest(bytes, rewritten, context)).toThrow(
       /^m\.avro cannot be read: entry 0: it is not ADDED and has no sequence number/,
     )
     // In a table raised from version 1 there are no numbers, and all are 0.
-    const [raised] = decodeManifest(bytes, { ...manifestFile(good.manifest), sequenceNumber: 0n }, context)
+    const [raised] = decodeManifest(bytes, { ...rewritten, sequenceNumber: 0n }, context)
     expect(raised?.sequenceNumber).toBe(0n)
   })
 
@@ -174,6 +180,24 @@ describe('manifests', () => {
     expect(summary?.containsNull).toBe(true)
     expect(decodeSingleValue('date', summary?.lowerBound ?? new Uint8Array())).toBe(-5)
     expect(decodeSingleValue('date', summary?.upperBound ?? new Uint8Array())).toBe(3)
+  })
+
+  test('a manifest cut between two blocks, which is a whole Avro file, is known by its length', () => {
+    const entries = Array.from({ length: 9_000 }, (_, day) => entryOf(dataFile(`data/${day}.parquet`, [day])))
+    const { bytes, manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const { header } = readAvroContainer(bytes, 'm')
+    // The sync marker closes the header and every block.
+    const sync = bytes.subarray(bytes.length - 16)
+    const firstBlockEnd = Buffer.from(bytes).indexOf(sync, Buffer.from(bytes).indexOf(sync) + 16) + 16
+    const cut = bytes.subarray(0, firstBlockEnd)
+    expect(readAvroContainer(cut, 'm').header).toEqual(header)
+    expect(readAvroContainer(cut, 'm').rows.length).toBeLessThan(entries.length)
+    expect(() => decodeManifest(cut, manifestFile(manifest), context)).toThrow(
+      expect.objectContaining({
+        code: 'MANIFEST_INVALID',
+        message: expect.stringContaining('manifest list says') as string,
+      }),
+    )
   })
 
   test('without metrics the rest is the same', () => {
