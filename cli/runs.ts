@@ -72,8 +72,8 @@ export async function followRun(
   },
 ): Promise<FollowEnd> {
   const stop = new AbortController()
-  const closed = backfillHandle(client, runId)
-    .result()
+  const closed = client
+    .withAbortSignal(stop.signal, () => backfillHandle(client, runId).result())
     .then(
       (result) => ({ end: 'closed', result }) as const,
       (error: unknown) => {
@@ -97,8 +97,8 @@ export async function followRun(
   try {
     return await Promise.race([closed, watch()])
   } finally {
+    // Ends the long poll for the result, which would keep this process waiting when the run goes on without it.
     stop.abort()
-    // A run that is left waiting must not fail this process later.
     closed.catch(() => undefined)
   }
 }

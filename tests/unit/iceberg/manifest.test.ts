@@ -183,7 +183,10 @@ describe('manifests', () => {
   })
 
   test('a manifest cut between two blocks, which is a whole Avro file, is known by its length', () => {
-    const entries = Array.from({ length: 9_000 }, (_, day) => entryOf(dataFile(`data/${day}.parquet`, [day])))
+    // Blocks hold a mebibyte before they are packed.
+    const entries = Array.from({ length: 300 }, (_, day) =>
+      entryOf({ ...dataFile('a', [day]), keyMetadata: new Uint8Array(10_000) }),
+    )
     const { bytes, manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
     const { header } = readAvroContainer(bytes, 'm')
     // The sync marker closes the header and every block.
