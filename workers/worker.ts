@@ -13,13 +13,15 @@ export interface RunningWorker {
   shutdown(): Promise<void>
 }
 
-/** Quiet by default: a worker's own log lines would drown what a command says. */
-export function installLogger(level: 'ERROR' | 'WARN' | 'INFO'): void {
-  TemporalRuntime.install({
-    logger: new DefaultLogger(level, ({ level: severity, message, meta }) => {
-      process.stderr.write(`${severity.toLowerCase()}: ${message}${describe(meta)}\n`)
+const logLevel = 'WARN'
+
+/** Only warnings: a worker's own log lines would drown what a command says. */
+function installRuntime(): TemporalRuntime {
+  return TemporalRuntime.install({
+    logger: new DefaultLogger(logLevel, ({ level, message, meta }) => {
+      process.stderr.write(`${level.toLowerCase()}: ${message}${describe(meta)}\n`)
     }),
-    telemetryOptions: { logging: { filter: { core: level, other: 'ERROR' }, forward: {} } },
+    telemetryOptions: { logging: { filter: { core: logLevel, other: 'ERROR' }, forward: {} } },
   })
 }
 
@@ -31,13 +33,16 @@ const describe = (meta: unknown): string => {
 /** Starts a worker for the project's task queue. @throws TEMPORAL_UNAVAILABLE when the server does not answer */
 export async function startWorker(runtime: Runtime, target: TemporalTarget): Promise<RunningWorker> {
   const { config } = runtime.settings
+  const temporalRuntime = installRuntime()
   const { tls, apiKey, metadata } = target.options
   const connection = await NativeConnection.connect({
     address: target.address,
     ...(tls === undefined ? {} : { tls: tls as NonNullable<Parameters<typeof NativeConnection.connect>[0]>['tls'] & object }),
     ...(typeof apiKey === 'string' ? { apiKey } : {}),
     ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
-  }).catch((cause: unknown) => {
+  }).catch(async (cause: unknown) => {
+    // Without a connection nothing else shuts it down, and it would keep the process alive.
+    await temporalRuntime.shutdown()
     throw unreachable(target, cause)
   })
   const slices = config.limits.slicesPerWorker ?? availableParallelism()
@@ -52,13 +57,21 @@ export async function startWorker(runtime: Runtime, target: TemporalTarget): Pro
     defaultHeartbeatThrottleInterval: '1s',
     shutdownGraceTime: '10s',
   })
-  const stopped = worker.run().finally(() => connection.close())
+  const stopped = runAndClose(worker, connection)
   return {
     stopped,
     shutdown: async () => {
       if (worker.getState() === 'RUNNING') worker.shutdown()
       await stopped
     },
+  }
+}
+
+async function runAndClose(worker: Worker, connection: NativeConnection): Promise<void> {
+  try {
+    await worker.run()
+  } finally {
+    await connection.close()
   }
 }
 

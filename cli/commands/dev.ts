@@ -6,7 +6,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { HindcastError } from '../../src/contract/index.ts'
 import { isAlive, readDevState, type DevState } from '../../src/io/dev-state.ts'
 import { startDev, stopOrphan } from '../../workers/dev.ts'
-import { installLogger } from '../../workers/worker.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodes, type ExitCode } from '../output.ts'
 
@@ -34,7 +33,6 @@ export async function devCommand(context: CommandContext, _: readonly string[], 
   }
   if (options.detach === true) return startDetached(context, options)
 
-  installLogger('WARN')
   const dev = await startDev({
     runtime: await context.runtime(),
     ports: { temporal: options.port, temporalUi: options.uiPort, web: options.webPort },

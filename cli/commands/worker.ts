@@ -1,10 +1,9 @@
 import { findTemporal } from '../../workers/connection.ts'
-import { installLogger, startWorker } from '../../workers/worker.ts'
+import { startWorker } from '../../workers/worker.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodes, type ExitCode } from '../output.ts'
 
 export async function workerCommand(context: CommandContext): Promise<ExitCode> {
-  installLogger('WARN')
   const { config } = context.settings
   const target = await findTemporal(context.settings)
   const worker = await startWorker(await context.runtime(), target)

@@ -16,7 +16,6 @@ export const mergedColumn = (partial: Partial, window: string): string => `${par
 
 /** Statement that makes `blocks` (entity, size, start, one column a partial) from `events` and `entities`. */
 export function blocksTable(grid: Grid, keys: readonly string[], partials: readonly Partial[]): string {
-  const columns = ['start', ...partials.map(({ name }) => quoteIdentifier(name))].join(', ')
   const levels = grid.blockSizes.slice(1).map((size) => {
     const merged = partials.map((partial) => `    ${partial.ofBlocks()} AS ${quoteIdentifier(partial.name)}`)
     return `blocks_${size} AS (
@@ -28,18 +27,18 @@ ${[`    start // ${size} * ${size} AS start`, ...merged].join(',\n')}
 )`
   })
   const tiles = partials.map(({ name, ofEvents }) => `    ${ofEvents} AS ${quoteIdentifier(name)}`)
-  const select = (size: bigint): string =>
-    `SELECT entity, ${size} AS size, ${columns} FROM blocks_${size}`
+  const by = keys.join(', ')
+  const sized = grid.blockSizes.map((size) => `SELECT ${size} AS size, * FROM blocks_${size}`)
   return `CREATE TEMP TABLE blocks AS
 WITH tiles AS (
   SELECT
-    ${keys.join(', ')},
-${['    tile AS start', ...tiles].join(',\n')}
+    ${by},
+${[`    tile AS start`, ...tiles].join(',\n')}
   FROM events
-  GROUP BY ${keys.join(', ')}, tile
+  GROUP BY ${by}, tile
 ),
-${[`blocks_1 AS (SELECT entity, ${columns} FROM tiles JOIN entities USING (${keys.join(', ')}))`, ...levels].join(',\n')}
-${grid.blockSizes.map(select).join('\nUNION ALL ')}`
+${[`blocks_1 AS (SELECT entity, tiles.* EXCLUDE (${by}) FROM tiles JOIN entities USING (${by}))`, ...levels].join(',\n')}
+${sized.join('\nUNION ALL\n')}`
 }
 
 /** A window, and the partials that features want over it. */

@@ -1,4 +1,4 @@
-import { HindcastError, type Micros } from '../contract/index.ts'
+import { formatInstant, HindcastError, MICROS_PER_SECOND, type Micros } from '../contract/index.ts'
 import { featureColumn, referencedColumns, type FeatureDefinition, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
 import { blocksTable, mergedColumn, windowedTable } from './blocks.ts'
@@ -6,7 +6,7 @@ import { distinctTable, distinctTableName } from './distinct.ts'
 import { eventTime, type EventTime } from './event-time.ts'
 import { sliceGrid, type Grid } from './grid.ts'
 import { parenthesized, viewInputs, type Inputs } from './inputs.ts'
-import { mergeablePlan, valueColumn, type Partial, type Plan } from './partials.ts'
+import { countOf, mergeablePlan, valueColumn, type Partial, type Plan } from './partials.ts'
 import { quantileTable, quantileTableName } from './quantiles.ts'
 import { quoteIdentifier } from './quote.ts'
 
@@ -48,12 +48,12 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange): Com
     feature,
     plan: mergeablePlan(feature, inputs.of(feature), outputType(range.outputSchema, feature)),
   }))
-  const partials = uniquePartials(plans.flatMap(({ plan }) => plan?.partials ?? []))
+  const partialsOf = ({ feature, plan }: FeaturePlan): readonly Partial[] =>
+    // A quantile is taken from the values themselves, but has to know how many a window holds.
+    plan?.partials ?? (feature.aggregate === 'quantile' ? [countOf(inputs.of(feature))] : [])
   const windows = [...grid.widths.keys()].map((window) => ({
     window,
-    partials: uniquePartials(
-      plans.flatMap(({ feature, plan }) => (plan !== null && feature.windows.includes(window) ? plan.partials : [])),
-    ),
+    partials: uniquePartials(plans.filter(({ feature }) => feature.windows.includes(window)).flatMap(partialsOf)),
   }))
   const unmergeable = definition.features.flatMap((feature) => {
     if (feature.aggregate === 'count_distinct') return [distinctTable(grid, keys, feature, inputs.of(feature))]
@@ -64,7 +64,7 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange): Com
     statements: [
       eventsTable(definition, time, grid, inputs),
       entitiesTable(keys),
-      blocksTable(grid, keys, partials),
+      blocksTable(grid, keys, uniquePartials(plans.flatMap(partialsOf))),
       windowedTable(grid, windows),
       ...unmergeable,
     ],
@@ -99,7 +99,8 @@ function eventsTable(definition: ViewDefinition, time: EventTime, grid: Grid, in
     `(${time.instant} - ${parenthesizeNegative(grid.base * units)}) // ${grid.tile * units} AS tile`,
     ...inputs.all.flatMap((input) => (input.sql === null ? [] : [`${input.sql} AS ${valueColumn(input)}`])),
   ]
-  return `CREATE TEMP TABLE events AS
+  return `-- Time is counted in tiles of ${grid.tile / MICROS_PER_SECOND} s from ${formatInstant(grid.base)}; a row's point is the tile that begins at its feature time.
+CREATE TEMP TABLE events AS
 SELECT
   ${columns.join(',\n  ')}
 FROM source_rows

@@ -38,7 +38,10 @@ export function eventTime(definition: ViewDefinition, source: Schema): EventTime
 }
 
 function timeLiteral(type: PrimitiveType | undefined): ((at: Micros) => string) | null {
-  const text = (at: Micros): string => formatInstant(at).replace('T', ' ').replace('Z', '')
+  const text = (at: Micros): string => {
+    const iso = formatInstant(at)
+    return iso.includes('T') ? iso.replace('T', ' ').replace('Z', '') : `${iso} 00:00:00`
+  }
   switch (type) {
     case 'timestamp':
       return (at) => `TIMESTAMP '${text(at)}'`

@@ -43,7 +43,8 @@ const merge = (call: string) => (column: string) => (where?: string) => `${call}
 const mergeInOrder = (call: string) => (column: string) => (where?: string) =>
   `${call}(${column} ORDER BY start)${filter(where)}`
 
-const countOf = (input: Input): Partial =>
+/** Number of values. */
+export const countOf = (input: Input): Partial =>
   partial('count', input, input.sql === null ? 'count(*)' : `count(${valueColumn(input)})`, merge('sum'))
 
 const sumOf = (input: Input): Partial =>
@@ -63,9 +64,10 @@ const doubleOnly = (input: Input): string =>
 /** Count, sum and sum of squares as 128-bit integers: exact, and an overflow is an error. */
 function integerVariance(input: Input): Plan {
   const integer = integerOnly(input)
-  const n = partial('integer count', input, `count(${integer})`, merge('sum'))
-  const sum = partial('integer sum', input, `sum(${integer})`, merge('sum'))
-  const squares = partial('integer squares', input, `sum(${integer} * ${integer})`, merge('sum'))
+  const known = input.kind === 'integer'
+  const n = known ? countOf(input) : partial('integer count', input, `count(${integer})`, merge('sum'))
+  const sum = known ? sumOf(input) : partial('integer sum', input, `sum(${integer})`, merge('sum'))
+  const squares = partial('squares', input, `sum(${integer} * ${integer})`, merge('sum'))
   return {
     partials: [n, sum, squares],
     value: (merged) => {
@@ -85,10 +87,13 @@ function doubleVariance(input: Input): Plan {
   const finite = `FILTER (WHERE isfinite(${double}))`
   const n = `count(${double}) ${finite}`
   const inOrder = `(${double} ORDER BY instant, ${double}) ${finite}`
+  const extremes = ['min', 'max'].map((call) => `${call}(${double}) ${finite}`)
+  // Dividing a sum rounds: the spread of a constant is to be zero exactly.
+  const mean = `CASE WHEN ${extremes.join(' = ')} THEN ${extremes[0] ?? ''} ELSE sum${inOrder} / ${n} END`
   const moments = partial(
     'moments',
     input,
-    `CASE WHEN ${n} > 0 THEN {n: ${n}, mean: sum${inOrder} / ${n}, m2: var_pop${inOrder} * ${n}} END`,
+    `CASE WHEN ${n} > 0 THEN {n: ${n}, mean: ${mean}, m2: var_pop${inOrder} * ${n}} END`,
     (column) => (where) =>
       `list_reduce(list(${column} ORDER BY start) FILTER (WHERE ${column} IS NOT NULL${where === undefined ? '' : ` AND ${where}`}), ` +
       'lambda a, b: {n: a.n + b.n, mean: a.mean + (b.mean - a.mean) * b.n / (a.n + b.n), ' +

@@ -50,7 +50,7 @@ export async function testProject(options: ProjectOptions = {}): Promise<TestPro
   }
   const running = new Set<ChildProcess>()
   const launch = (args: readonly string[], more: Readonly<Record<string, string>>): ChildProcess => {
-    const child = spawn(process.execPath, [join(repository, 'cli', 'main.ts'), ...args, '--project', dir], {
+    const child = spawn(process.execPath, [join(repository, 'cli', 'main.ts'), ...args, ...(args.includes('--project') ? [] : ['--project', dir])], {
       env: { ...process.env, NO_COLOR: '1', ...options.env, ...more },
       cwd: dir,
       stdio: ['ignore', 'pipe', 'pipe'],
