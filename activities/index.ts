@@ -1,2 +1,2 @@
 export { createActivities } from './backfill.ts'
-export { fromFailure, toFailure } from './failures.ts'
+export { fromFailure } from './failures.ts'

@@ -88,13 +88,18 @@ define(
   importCommand,
 )
 define(
-  rangeOptions(program.command('plan').argument('<view>').description('what would be computed and why; changes nothing')),
+  rangeOptions(
+    program.command('plan').argument('<view>').description('what would be computed and why; changes nothing'),
+  ),
   ['hindcast plan origin_delays --from 2001-01-02 --to 2001-07-02'],
   planCommand,
 )
 define(
   rangeOptions(
-    program.command('backfill').argument('<view>').description('compute, audit and publish one range of a feature view'),
+    program
+      .command('backfill')
+      .argument('<view>')
+      .description('compute, audit and publish one range of a feature view'),
   )
     .option('--require-approval', 'wait for approval before publishing')
     .option('--detach', 'return once the run is started (or waits for approval)')

@@ -76,7 +76,9 @@ export function paint(colour: keyof typeof colours, text: string): string {
 /** Columns as wide as their widest cell; numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)))
-  const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => /^-?[\d,.]*%?$/.test(row[column] ?? '')))
+  const numeric = header.map(
+    (_, column) => rows.length > 0 && rows.every((row) => /^-?[\d,.]*%?$/.test(row[column] ?? '')),
+  )
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) =>

@@ -12,7 +12,10 @@ export function progressLine(progress: Progress, nowMs: number): string {
   const filled = Math.round(share * barWidth)
   const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`
   const elapsed = progress.computeStartedMs === null ? 0 : Math.max(0, nowMs - progress.computeStartedMs)
-  const left = slices.done === 0 || progress.paused ? '' : `, ${seconds((elapsed / slices.done) * (slices.total - slices.done))} left`
+  const left =
+    slices.done === 0 || progress.paused
+      ? ''
+      : `, ${seconds((elapsed / slices.done) * (slices.total - slices.done))} left`
   const paused = progress.paused ? ' (paused)' : ''
   return `computing ${bar} ${slices.done}/${slices.total} slices, ${progress.partitionsDone}/${plan.todoPartitions} partitions, ${count(progress.rows)} rows, ${bytes(progress.bytes)}, ${seconds(elapsed)}${left}${paused}`
 }

@@ -9,7 +9,7 @@ import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure
 import { setTimeout as delay } from 'node:timers/promises'
 import { fromFailure } from '../activities/index.ts'
 import { HindcastError, type BackfillResult, type Progress } from '../src/contract/index.ts'
-import { backfill } from '../workflows/index.ts'
+import type { backfill } from '../workflows/index.ts'
 
 export type BackfillHandle = WorkflowHandle<typeof backfill>
 
@@ -42,7 +42,9 @@ export function runError(error: unknown, runId: string): unknown {
 /** The run's progress; null while no worker answers. */
 export async function queryProgress(client: Client, runId: string): Promise<Progress | null> {
   try {
-    return await client.withDeadline(Date.now() + 3_000, () => backfillHandle(client, runId).query<Progress, []>('progress'))
+    return await client.withDeadline(Date.now() + 3_000, () =>
+      backfillHandle(client, runId).query<Progress, []>('progress'),
+    )
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw runError(error, runId)
     if (error instanceof QueryNotRegisteredError) {
@@ -88,7 +90,8 @@ export async function followRun(
       if (progress === null) options.onSilence()
       else {
         options.onProgress(progress)
-        if (options.stopAtApproval && progress.state === 'awaiting-approval') return { end: 'awaiting-approval', progress }
+        if (options.stopAtApproval && progress.state === 'awaiting-approval')
+          return { end: 'awaiting-approval', progress }
       }
       await delay(pollMs, undefined, { signal: stop.signal }).catch(() => undefined)
     }

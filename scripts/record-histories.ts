@@ -33,19 +33,25 @@ for (const [way, script] of Object.entries(ways)) {
     process.stdout.write(`${name} is there\n`)
     continue
   }
-  await whileWorking(temporal.address, { taskQueue: way, activities: scriptedActivities(script), identity }, async () => {
-    const handle = await client.workflow.start('backfill', { taskQueue: way, workflowId: way, args: [input] })
-    if (way === 'approved' || way === 'rejected') {
-      while ((await handle.query<{ state: string }, []>('progress')).state !== 'awaiting-approval') continue
-      await handle.executeUpdate(way === 'approved' ? 'approve' : 'reject', { args: [{ by: 'recorder', reason: 'recorded' }] })
-    }
-    await handle.result().catch(() => undefined)
-    // Stack traces name folders of the machine that recorded; replay does not look at them.
-    const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()), (key, value: unknown) =>
-      key === 'stackTrace' ? '' : value,
-    )
-    await writeFile(file, `${JSON.stringify(history, null, 1)}\n`)
-    process.stdout.write(`${name} recorded\n`)
-  })
+  await whileWorking(
+    temporal.address,
+    { taskQueue: way, activities: scriptedActivities(script), identity },
+    async () => {
+      const handle = await client.workflow.start('backfill', { taskQueue: way, workflowId: way, args: [input] })
+      if (way === 'approved' || way === 'rejected') {
+        while ((await handle.query<{ state: string }, []>('progress')).state !== 'awaiting-approval') continue
+        await handle.executeUpdate(way === 'approved' ? 'approve' : 'reject', {
+          args: [{ by: 'recorder', reason: 'recorded' }],
+        })
+      }
+      await handle.result().catch(() => undefined)
+      // Stack traces name folders of the machine that recorded; replay does not look at them.
+      const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()), (key, value: unknown) =>
+        key === 'stackTrace' ? '' : value,
+      )
+      await writeFile(file, `${JSON.stringify(history, null, 1)}\n`)
+      process.stdout.write(`${name} recorded\n`)
+    },
+  )
 }
 await connection.close()

@@ -64,7 +64,13 @@ export async function findTemporal(settings: ProjectSettings): Promise<TemporalT
     return { options: { address }, address, namespace, uiAddress, origin: 'dev' }
   }
   const { namespace } = settings.config.temporal
-  return { options: { address: defaultAddress }, address: defaultAddress, namespace, uiAddress: null, origin: 'default' }
+  return {
+    options: { address: defaultAddress },
+    address: defaultAddress,
+    namespace,
+    uiAddress: null,
+    origin: 'default',
+  }
 }
 
 /** @throws TEMPORAL_UNAVAILABLE when no server answers within a few seconds */

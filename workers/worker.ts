@@ -1,4 +1,11 @@
-import { bundleWorkflowCode, NativeConnection, Runtime as TemporalRuntime, DefaultLogger, Worker, type WorkflowBundle } from '@temporalio/worker'
+import {
+  bundleWorkflowCode,
+  NativeConnection,
+  Runtime as TemporalRuntime,
+  DefaultLogger,
+  Worker,
+  type WorkflowBundle,
+} from '@temporalio/worker'
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -37,7 +44,9 @@ export async function startWorker(runtime: Runtime, target: TemporalTarget): Pro
   const { tls, apiKey, metadata } = target.options
   const connection = await NativeConnection.connect({
     address: target.address,
-    ...(tls === undefined ? {} : { tls: tls as NonNullable<Parameters<typeof NativeConnection.connect>[0]>['tls'] & object }),
+    ...(tls === undefined
+      ? {}
+      : { tls: tls as NonNullable<Parameters<typeof NativeConnection.connect>[0]>['tls'] & object }),
     ...(typeof apiKey === 'string' ? { apiKey } : {}),
     ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
   }).catch(async (cause: unknown) => {

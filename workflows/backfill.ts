@@ -154,7 +154,8 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
   const validateDecision = (request?: ApprovalInput): void => {
     orFail(() => parseRequest(approvalSchema, request ?? {}, 'approval'))
     mustBeOneOf(['awaiting-approval'], 'approve or reject')()
-    if (decision !== null) throw finalFailure('REQUEST_INVALID', `already decided: ${decision.decision} by ${decision.by}`)
+    if (decision !== null)
+      throw finalFailure('REQUEST_INVALID', `already decided: ${decision.decision} by ${decision.by}`)
   }
   setHandler(approveUpdate, decide('approve'), {
     description: 'Publish the audited snapshot: {by?, reason?}',
@@ -263,7 +264,10 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
         steps.runAudit.executeWithOptions({ summary: name }, [{ plan: planAddress, snapshotId, index }]),
       ),
     )
-    const reportOf = async (verdict: 'published' | 'refused by its audits' | 'rejected', ofSnapshot: string): Promise<void> => {
+    const reportOf = async (
+      verdict: 'published' | 'refused by its audits' | 'rejected',
+      ofSnapshot: string,
+    ): Promise<void> => {
       const { rows, bytes, reused, rejectedRows } = totals
       report = await steps.writeReport({
         plan: planAddress,

@@ -2,8 +2,11 @@ import { ApplicationFailure } from '@temporalio/workflow'
 import { isHindcastError, type ErrorCode } from '../src/contract/index.ts'
 
 /** Fails the workflow for good: nothing that Temporal could retry would change the outcome. */
-export const finalFailure = (code: ErrorCode, message: string, details: Record<string, unknown> = {}): ApplicationFailure =>
-  ApplicationFailure.create({ type: code, message, nonRetryable: true, details: [details] })
+export const finalFailure = (
+  code: ErrorCode,
+  message: string,
+  details: Record<string, unknown> = {},
+): ApplicationFailure => ApplicationFailure.create({ type: code, message, nonRetryable: true, details: [details] })
 
 /** Runs a check that throws HindcastError, which workflow code must not let through: it would retry the task for ever. */
 export function orFail<T>(check: () => T): T {

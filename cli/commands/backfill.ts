@@ -1,5 +1,11 @@
-import type { AuditResult, BackfillInput, BackfillResult } from '../../src/contract/index.ts'
-import { HindcastError, isHindcastError, parseBackfillInput } from '../../src/contract/index.ts'
+import {
+  type AuditResult,
+  type BackfillInput,
+  type BackfillResult,
+  HindcastError,
+  isHindcastError,
+  parseBackfillInput,
+} from '../../src/contract/index.ts'
 import { makePlan } from '../../src/io/backfill/index.ts'
 import type { CommandContext } from '../context.ts'
 import { newRunId } from '../identifiers.ts'
@@ -60,7 +66,9 @@ export async function backfillCommand(
       if (silences !== 2) return
       void hasWorker(client, taskQueue).then((polled) => {
         if (polled) return
-        display.warn(`no worker polls task queue ${taskQueue}; the run goes on as soon as one does (hindcast dev, or hindcast worker)`)
+        display.warn(
+          `no worker polls task queue ${taskQueue}; the run goes on as soon as one does (hindcast dev, or hindcast worker)`,
+        )
       })
     },
   })
@@ -71,12 +79,14 @@ export async function backfillCommand(
     .finally(() => display.end())
 
   if (ended.end === 'awaiting-approval') {
-    output.result({ runId, state: 'awaiting-approval', staged: ended.progress.staged, audits: ended.progress.audits }, () =>
-      [
-        renderAudits(ended.progress.audits),
-        '',
-        `Run ${runId} waits for approval: hindcast approve ${runId}, or hindcast reject ${runId} --reason '…'`,
-      ].join('\n'),
+    output.result(
+      { runId, state: 'awaiting-approval', staged: ended.progress.staged, audits: ended.progress.audits },
+      () =>
+        [
+          renderAudits(ended.progress.audits),
+          '',
+          `Run ${runId} waits for approval: hindcast approve ${runId}, or hindcast reject ${runId} --reason '…'`,
+        ].join('\n'),
     )
     return exitCodes.awaitingApproval
   }

@@ -20,7 +20,11 @@ interface DevOptions {
 const startTimeoutMs = 180_000
 const stopTimeoutMs = 30_000
 
-export async function devCommand(context: CommandContext, _: readonly string[], options: DevOptions): Promise<ExitCode> {
+export async function devCommand(
+  context: CommandContext,
+  _: readonly string[],
+  options: DevOptions,
+): Promise<ExitCode> {
   const { stateDir } = context.settings
   const state = await readDevState(stateDir)
   const running = state !== null && isAlive(state.pid) ? state : null
@@ -38,7 +42,7 @@ export async function devCommand(context: CommandContext, _: readonly string[], 
     ports: { temporal: options.port, temporalUi: options.uiPort, web: options.webPort },
     note: (text) => context.output.note(text),
   })
-  await describeDev(context, dev.state)
+  describeDev(context, dev.state)
   const stop = (): void => void dev.stop().catch(() => undefined)
   process.once('SIGINT', stop).once('SIGTERM', stop)
   await dev.stopped
@@ -87,11 +91,15 @@ async function startDetached(context: CommandContext, options: DevOptions): Prom
     ...(options.uiPort === undefined ? [] : ['--ui-port', String(options.uiPort)]),
     ...(options.webPort === undefined ? [] : ['--web-port', String(options.webPort)]),
   ]
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', 'dev', '--project', dir, ...flags], {
-    detached: true,
-    stdio: ['ignore', log, log],
-    cwd: dir,
-  })
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, process.argv[1] ?? '', 'dev', '--project', dir, ...flags],
+    {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: dir,
+    },
+  )
   closeSync(log)
   let exited = false
   child.once('exit', () => (exited = true)).once('error', () => (exited = true))
@@ -105,8 +113,15 @@ async function startDetached(context: CommandContext, options: DevOptions): Prom
     await delay(50)
   }
   if (!exited) child.kill('SIGTERM')
-  const [message = 'hindcast dev did not start', ...rest] = (await readFile(logFile, 'utf8')).trim().split('\n').slice(-3)
-  throw new HindcastError(/port/i.test(message) ? 'PORT_IN_USE' : 'TEMPORAL_UNAVAILABLE', message.replace(/^error: /, ''), {
-    hint: [...rest.map((line) => line.trim()), `All it said is in ${logFile}.`].join(' '),
-  })
+  const [message = 'hindcast dev did not start', ...rest] = (await readFile(logFile, 'utf8'))
+    .trim()
+    .split('\n')
+    .slice(-3)
+  throw new HindcastError(
+    /port/i.test(message) ? 'PORT_IN_USE' : 'TEMPORAL_UNAVAILABLE',
+    message.replace(/^error: /, ''),
+    {
+      hint: [...rest.map((line) => line.trim()), `All it said is in ${logFile}.`].join(' '),
+    },
+  )
 }

@@ -37,7 +37,8 @@ export async function doctorCommand(context: CommandContext): Promise<ExitCode> 
 
   await check('node', async () => {
     const major = Number(process.versions.node.split('.')[0])
-    if (major < requiredNode) throw new Error(`Node ${process.versions.node} is too old: ${requiredNode} or newer is needed`)
+    if (major < requiredNode)
+      throw new Error(`Node ${process.versions.node} is too old: ${requiredNode} or newer is needed`)
     return `Node ${process.versions.node}`
   })
   await check('configuration', async () => `${settings.dir}, catalog ${settings.catalogFile}`)
@@ -56,12 +57,13 @@ export async function doctorCommand(context: CommandContext): Promise<ExitCode> 
     await io.replace(probe, new Uint8Array())
     await io.delete(probe)
     const { bavail, bsize } = await statfs(settings.warehouseDir)
-    if (bavail * bsize < lowDiskBytes) throw new Error(`only ${bytes(bavail * bsize)} are free in ${settings.warehouseDir}`)
+    if (bavail * bsize < lowDiskBytes)
+      throw new Error(`only ${bytes(bavail * bsize)} are free in ${settings.warehouseDir}`)
     return `${settings.warehouseDir}, ${bytes(bavail * bsize)} free`
   })
   await check('engine', async () => {
-    const { withEngine } = await context.runtime()
-    return withEngine(async (db) => {
+    const runtime = await context.runtime()
+    return runtime.withEngine(async (db) => {
       const [row] = await db.rows<{ version: string }>('SELECT version() AS version')
       return `DuckDB ${row?.version ?? ''}, ${bytes(config.engine.memoryLimit)} a slice`
     })
@@ -86,7 +88,10 @@ export async function doctorCommand(context: CommandContext): Promise<ExitCode> 
     async () => {
       const { client, target } = await context.temporal()
       const polled = await hasWorker(client, config.temporal.taskQueue)
-      if (!polled) throw new Error(`${target.address} answers, but no worker polls task queue ${config.temporal.taskQueue}: hindcast worker starts one`)
+      if (!polled)
+        throw new Error(
+          `${target.address} answers, but no worker polls task queue ${config.temporal.taskQueue}: hindcast worker starts one`,
+        )
       return `${target.address}, a worker polls task queue ${config.temporal.taskQueue}`
     },
     'warn',

@@ -19,9 +19,7 @@ export async function historyCommand(context: CommandContext, [view = '']: reado
   const { metadata } = await runtime.catalog.loadTable(identifier)
   const head = mainHead(metadata)
   const tags = new Map(
-    Object.entries(metadata.refs).flatMap(([name, ref]) =>
-      name === 'main' ? [] : [[ref.snapshotId, name] as const],
-    ),
+    Object.entries(metadata.refs).flatMap(([name, ref]) => (name === 'main' ? [] : [[ref.snapshotId, name] as const])),
   )
   const snapshots = (head === null ? [] : ancestorsOf(metadata, head)).map((snapshot) => ({
     snapshotId: snapshot.snapshotId.toString(),

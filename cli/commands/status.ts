@@ -46,10 +46,15 @@ async function showRun(context: CommandContext, client: Client, runId: string): 
   context.output.result({ runId, status, ...progress, pendingActivities: pending }, () =>
     [
       `Run ${runId}: ${status}`,
-      ...(progress === null ? ['No worker answers; start one with hindcast dev or hindcast worker.'] : describe(progress)),
+      ...(progress === null
+        ? ['No worker answers; start one with hindcast dev or hindcast worker.']
+        : describe(progress)),
       ...pending
         .filter(({ lastFailure }) => lastFailure !== null)
-        .map(({ activity, attempt, lastFailure }) => `${activity}, attempt ${attempt}, failed before: ${lastFailure ?? ''}`),
+        .map(
+          ({ activity, attempt, lastFailure }) =>
+            `${activity}, attempt ${attempt}, failed before: ${lastFailure ?? ''}`,
+        ),
     ].join('\n'),
   )
   return exitCodes.done
@@ -61,13 +66,17 @@ function describe(progress: Progress): string[] {
     `${progress.input.view} from ${progress.input.from} to ${progress.input.to}`,
     ...(plan === null ? [] : [`Partitions: ${describePartitions(plan.partitions)}`]),
     progressLine(progress, progress.updatedMs),
-    ...(progress.rows === 0 ? [] : [`${count(progress.rows)} rows so far, ${progress.slices.reused} slices found finished`]),
+    ...(progress.rows === 0
+      ? []
+      : [`${count(progress.rows)} rows so far, ${progress.slices.reused} slices found finished`]),
     ...(staged === null ? [] : [`Staged snapshot ${staged.snapshotId} on branch ${staged.branch}`]),
     ...(progress.audits.length === 0 ? [] : [renderAudits(progress.audits)]),
     ...(progress.decision === null
       ? []
       : [`${progress.decision.decision} by ${progress.decision.by} ${progress.decision.reason}`.trimEnd()]),
-    ...(published === null ? [] : [`Published snapshot ${published.snapshotId}${published.restaged ? ' (staged anew on a newer head)' : ''}`]),
+    ...(published === null
+      ? []
+      : [`Published snapshot ${published.snapshotId}${published.restaged ? ' (staged anew on a newer head)' : ''}`]),
     ...(progress.report === null ? [] : [`Report: ${progress.report}`]),
     ...(progress.lastError === null ? [] : [`Failed: ${progress.lastError}`]),
   ]

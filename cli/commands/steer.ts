@@ -30,7 +30,10 @@ export const steerCommand =
     try {
       if (action === 'cancel') await handle.cancel()
       else if (action === 'approve' || action === 'reject') {
-        const decision = { by: userInfo().username, ...(options.reason === undefined ? {} : { reason: options.reason }) }
+        const decision = {
+          by: userInfo().username,
+          ...(options.reason === undefined ? {} : { reason: options.reason }),
+        }
         await handle.executeUpdate(action, { args: [decision] })
       } else await handle.executeUpdate(action)
     } catch (error) {
@@ -45,7 +48,9 @@ function steeringError(error: unknown, runId: string): unknown {
     return fromFailure(error.cause) ?? error
   }
   if (error instanceof Error && /already completed|already closed/i.test(error.message)) {
-    return new HindcastError('REQUEST_INVALID', `run ${runId} has ended already`, { hint: `hindcast status ${runId} shows how.` })
+    return new HindcastError('REQUEST_INVALID', `run ${runId} has ended already`, {
+      hint: `hindcast status ${runId} shows how.`,
+    })
   }
   return runError(error, runId)
 }

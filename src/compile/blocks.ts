@@ -51,7 +51,7 @@ export interface WindowPartials {
 export function windowedTable(grid: Grid, windows: readonly WindowPartials[]): string {
   const { first, end, stride } = grid
   const widthOf = (window: string): bigint => grid.widths.get(window) as bigint
-  const widths = [...new Set([...grid.widths.values()])].sort((a, b) => (a < b ? -1 : 1))
+  const widths = [...new Set(grid.widths.values())].sort((a, b) => (a < b ? -1 : 1))
   const rangeFrom = (low: string): string => {
     const clipped = `greatest(${low}, ${first})`
     return stride === 1n ? clipped : `(${clipped} + ${stride - 1n}) // ${stride} * ${stride}`

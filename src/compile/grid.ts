@@ -1,4 +1,4 @@
-import { floorDiv, parseDuration, type Micros } from '../contract/instant.ts'
+import { floorDiv, type Micros, parseDuration } from '../contract/index.ts'
 import type { ViewDefinition } from '../definition/index.ts'
 
 /**

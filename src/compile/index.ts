@@ -1,3 +1,2 @@
 export { compileSlice, requiredColumns, type CompiledSlice, type SliceRange } from './compile-slice.ts'
 export { lookback } from './grid.ts'
-export { quoteIdentifier, quoteString } from './quote.ts'

@@ -19,7 +19,11 @@ export interface BackfillActivities {
   planBackfill(request: { readonly input: BackfillInput; readonly run: RunIdentity }): Promise<PlanSummary>
   computeSlice(request: { readonly plan: string; readonly index: number }): Promise<SliceSummary>
   stageSnapshot(request: { readonly plan: string }): Promise<StagedSnapshot>
-  runAudit(request: { readonly plan: string; readonly snapshotId: string; readonly index: number }): Promise<AuditResult>
+  runAudit(request: {
+    readonly plan: string
+    readonly snapshotId: string
+    readonly index: number
+  }): Promise<AuditResult>
   publishSnapshot(request: {
     readonly plan: string
     readonly snapshotId: string
@@ -32,7 +36,12 @@ export interface BackfillActivities {
     readonly snapshotId: string
     readonly verdict: 'published' | 'refused by its audits' | 'rejected'
     readonly audits: readonly AuditResult[]
-    readonly totals: { readonly rows: number; readonly bytes: number; readonly reused: number; readonly rejectedRows: number }
+    readonly totals: {
+      readonly rows: number
+      readonly bytes: number
+      readonly reused: number
+      readonly rejectedRows: number
+    }
   }): Promise<string>
   dropBranch(request: { readonly plan: string }): Promise<void>
 }

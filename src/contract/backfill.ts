@@ -2,9 +2,6 @@ import { z } from 'zod'
 import { HindcastError } from './errors.ts'
 import { parseInstant } from './instant.ts'
 
-/** Task queue that every Hindcast workflow and activity runs on, unless the config names another. */
-export const TASK_QUEUE = 'hindcast'
-
 const instantText = z.string().superRefine((text, context) => {
   try {
     parseInstant(text, 'time')

@@ -5,7 +5,6 @@ export {
   describeIssue,
   parseBackfillInput,
   parseRequest,
-  TASK_QUEUE,
   type ApprovalDecision,
   type ApprovalInput,
   type ApprovalPolicy,
@@ -23,15 +22,8 @@ export {
   type SliceSummary,
   type StagedSnapshot,
 } from './backfill.ts'
-export { configSchema, defineConfig, type ProjectConfig, type ProjectConfigInput } from './config.ts'
-export {
-  errorCodes,
-  HindcastError,
-  isHindcastError,
-  isRetryable,
-  type ErrorCode,
-  type HindcastErrorOptions,
-} from './errors.ts'
+export { configSchema, type ProjectConfig } from './config.ts'
+export { HindcastError, isHindcastError, isRetryable, type ErrorCode, type HindcastErrorOptions } from './errors.ts'
 export {
   floorDiv,
   floorMod,

@@ -7,8 +7,7 @@ export const MICROS_PER_SECOND = 1_000_000n
 export const MICROS_PER_HOUR = 3_600n * MICROS_PER_SECOND
 export const MICROS_PER_DAY = 24n * MICROS_PER_HOUR
 
-const isoPattern =
-  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?(Z|[+-]\d{2}:?\d{2})?)?$/
+const isoPattern = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?(Z|[+-]\d{2}:?\d{2})?)?$/
 
 /**
  * Parses an ISO 8601 date (midnight UTC) or date-time; a date-time without an offset is UTC.

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { describeIssue } from '../contract/backfill.ts'
-import { HindcastError } from '../contract/errors.ts'
+import { describeIssue, HindcastError } from '../contract/index.ts'
 import { aggregates, keyTypes, viewDefinitionSchema, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
 import { checkLaws } from './laws.ts'
 import type { FeatureView } from './dsl.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { parseDuration } from '../contract/instant.ts'
+import { parseDuration } from '../contract/index.ts'
 import type { ViewDefinition } from './canonical.ts'
 import { normalizeSql } from './sql.ts'
 

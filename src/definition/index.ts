@@ -44,5 +44,5 @@ export {
   type Source,
 } from './dsl.ts'
 export { SEMANTICS_VERSION, viewFingerprint, type ViewFingerprint } from './fingerprint.ts'
-export { outputSchema } from './output.ts'
+export { featureColumns, identifierColumns, outputSchema, type ExpressionTypes } from './output.ts'
 export { sql, type SqlFragment } from './sql.ts'

@@ -1,6 +1,4 @@
-import { HindcastError } from '../contract/errors.ts'
-import { MICROS_PER_DAY, parseDuration, type Micros } from '../contract/instant.ts'
-import { nearest } from '../contract/suggest.ts'
+import { HindcastError, type Micros, MICROS_PER_DAY, nearest, parseDuration } from '../contract/index.ts'
 import { featureColumn, type ViewDefinition } from './canonical.ts'
 
 interface Place {

@@ -1,7 +1,5 @@
-import { HindcastError } from '../contract/errors.ts'
-import { nearest } from '../contract/suggest.ts'
-import type { NestedField, PrimitiveType, Schema } from '../iceberg/schema.ts'
-import { decimalShape } from '../iceberg/types.ts'
+import { HindcastError, nearest } from '../contract/index.ts'
+import { decimalShape, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.ts'
 import { featureColumn, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
 import { normalizeSql } from './sql.ts'
 

@@ -1,4 +1,4 @@
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 
 /** A piece of SQL made by the `sql` tag. */
 export interface SqlFragment {

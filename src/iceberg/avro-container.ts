@@ -1,7 +1,7 @@
 /** Avro object container files: https://avro.apache.org/docs/current/specification/#object-container-files */
 import { createHash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync, zstdDecompressSync } from 'node:zlib'
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 import { AvroInput, AvroOutput, avroWriter, recordReader, type AvroRow } from './avro-codec.ts'
 import { AvroError, parseAvroSchema } from './avro-schema.ts'
 

@@ -1,4 +1,4 @@
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 import type { NestedField, Schema } from './schema.ts'
 import type { TableMetadata } from './table-metadata.ts'
 

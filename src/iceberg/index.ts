@@ -29,21 +29,12 @@ export {
   type EncodeManifestRequest,
   type ManifestContext,
 } from './manifest.ts'
-export {
-  applyUpdates,
-  checkRequirements,
-  conflictIn,
-  MAIN,
-  newTableMetadata,
-  withMetadataLog,
-} from './metadata-updates.ts'
-export { partitionKey } from './partition-values.ts'
+export { applyUpdates, checkRequirements, conflictIn, newTableMetadata, withMetadataLog } from './metadata-updates.ts'
 export { planFiles, type FilePlan, type PlanFilesRequest, type PlannedFile } from './scan.ts'
 export type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './schema.ts'
 export {
   compareLiterals,
   decodeSingleValue,
-  DEFAULT_BOUND_LENGTH,
   encodeSingleValue,
   truncateLowerBound,
   truncateUpperBound,
@@ -76,7 +67,6 @@ export {
   humanPartitionValue,
   parseTransform,
   partitionPath,
-  partitionTypes,
   transformResultType,
   type TimeUnit,
   type Transform,
@@ -84,14 +74,10 @@ export {
 export {
   assignFieldIds,
   decimalShape,
-  fieldIds,
   findFieldById,
   findFieldByName,
-  fixedLength,
   highestFieldId,
   parseSchema,
-  parseType,
   schemaToJson,
-  typeToJson,
   TypeSyntaxError,
 } from './types.ts'

@@ -1,5 +1,5 @@
 /** Manifest lists as bytes, format version 2: https://iceberg.apache.org/spec/#manifest-lists */
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 import type { AvroRow } from './avro-codec.ts'
 import { manifestInvalid, readAvroContainer, writeAvroContainer } from './avro-container.ts'
 import {

@@ -1,5 +1,5 @@
 /** Manifests as bytes, format version 2: https://iceberg.apache.org/spec/#manifests */
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 import type { AvroRow, AvroValue, FieldKey } from './avro-codec.ts'
 import { manifestInvalid, readAvroContainer, writeAvroContainer } from './avro-container.ts'
 import {

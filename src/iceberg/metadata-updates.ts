@@ -1,5 +1,5 @@
 /** Changes to table metadata as a pure fold; the catalog checks, folds and swaps. Names are the REST catalog's. */
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 import { FIRST_PARTITION_FIELD_ID } from './table-metadata-json.ts'
 import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './table-metadata.ts'
 import type { NewTable, Table, TableChange, TableRequirement, TableUpdate } from './table.ts'

@@ -1,5 +1,5 @@
 /** Which files a reader of a snapshot must read: https://iceberg.apache.org/spec/#scan-planning */
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 import { hasLiveFiles } from './actions/write-snapshot.ts'
 import { MANIFEST_READS, mapConcurrently } from './concurrent.ts'
 import type { FileIO } from './file-io.ts'

@@ -1,6 +1,5 @@
 /** Finding snapshots: by id, by ref, by time, by descent. */
-import { HindcastError } from '../contract/errors.ts'
-import { nearest } from '../contract/suggest.ts'
+import { HindcastError, nearest } from '../contract/index.ts'
 import type { Snapshot, TableMetadata } from './table-metadata.ts'
 
 export type SnapshotSelector =

@@ -1,4 +1,4 @@
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 import type { FieldKey } from './avro-codec.ts'
 import { readAvroContainer, rewriteAvroContainer } from './avro-container.ts'
 import { valueOf } from './avro-rows.ts'

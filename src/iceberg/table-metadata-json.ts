@@ -1,7 +1,7 @@
 /** Table metadata files: https://iceberg.apache.org/spec/#table-metadata-and-snapshots */
 import { isInteger, LosslessNumber, parse, stringify } from 'lossless-json'
 import { gunzipSync } from 'node:zlib'
-import { HindcastError } from '../contract/errors.ts'
+import { HindcastError } from '../contract/index.ts'
 import {
   FieldError,
   listAt,

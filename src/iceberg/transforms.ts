@@ -1,6 +1,5 @@
 /** Partition transforms: https://iceberg.apache.org/spec/#partition-transforms */
-import { HindcastError } from '../contract/errors.ts'
-import { floorDiv, floorMod, MICROS_PER_DAY, MICROS_PER_HOUR } from '../contract/instant.ts'
+import { floorDiv, floorMod, HindcastError, MICROS_PER_DAY, MICROS_PER_HOUR } from '../contract/index.ts'
 import type { Literal } from './manifest-model.ts'
 import { murmur3 } from './murmur3.ts'
 import type { IcebergType, PrimitiveType, Schema } from './schema.ts'

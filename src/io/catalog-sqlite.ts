@@ -1,11 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { HindcastError, isHindcastError } from '../contract/errors.ts'
-import { nearest } from '../contract/suggest.ts'
-import type { FileIO } from '../iceberg/file-io.ts'
-import { applyUpdates, conflictIn, newTableMetadata, withMetadataLog } from '../iceberg/metadata-updates.ts'
-import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata-json.ts'
-import type { TableMetadata } from '../iceberg/table-metadata.ts'
-import type { Catalog, CommitOutcome, NewTable, Table, TableChange, TableIdentifier } from '../iceberg/table.ts'
+import { HindcastError, isHindcastError, nearest } from '../contract/index.ts'
+import {
+  applyUpdates,
+  type Catalog,
+  type CommitOutcome,
+  conflictIn,
+  type FileIO,
+  type NewTable,
+  newTableMetadata,
+  parseTableMetadata,
+  serializeTableMetadata,
+  type Table,
+  type TableChange,
+  type TableIdentifier,
+  type TableMetadata,
+  withMetadataLog,
+} from '../iceberg/index.ts'
 import { connectSqlite, invalidCatalog, isConstraintViolation, type SqliteConnection } from './sqlite-connection.ts'
 
 export interface SqliteCatalogOptions {

@@ -1,10 +1,13 @@
 import { quoteIdentifier } from '../compile/quote.ts'
-import { HindcastError, isHindcastError } from '../contract/errors.ts'
-import { nearest } from '../contract/suggest.ts'
-import type { FeatureDefinition, ViewDefinition } from '../definition/canonical.ts'
-import { featureColumns, identifierColumns, type ExpressionTypes } from '../definition/output.ts'
-import type { IcebergType, PrimitiveType, Schema } from '../iceberg/schema.ts'
-import { decimalShape } from '../iceberg/types.ts'
+import { HindcastError, isHindcastError, nearest } from '../contract/index.ts'
+import {
+  type ExpressionTypes,
+  featureColumns,
+  type FeatureDefinition,
+  identifierColumns,
+  type ViewDefinition,
+} from '../definition/index.ts'
+import { decimalShape, type IcebergType, type PrimitiveType, type Schema } from '../iceberg/index.ts'
 import type { DuckDb } from './duckdb.ts'
 import { duckDbType } from './duckdb-types.ts'
 import { icebergTypeOf } from './import-types.ts'

@@ -1,5 +1,5 @@
 import { quoteString } from '../compile/quote.ts'
-import { HindcastError, isHindcastError } from '../contract/errors.ts'
+import { HindcastError, isHindcastError } from '../contract/index.ts'
 import { invalidInput } from './import-errors.ts'
 import { pathList, patternFree, type DuckDb, type QueryOptions } from './duckdb.ts'
 

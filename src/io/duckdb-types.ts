@@ -1,7 +1,6 @@
 import { quoteIdentifier } from '../compile/quote.ts'
-import { HindcastError } from '../contract/errors.ts'
-import type { IcebergType, NestedField, PrimitiveType } from '../iceberg/schema.ts'
-import { decimalShape } from '../iceberg/types.ts'
+import { HindcastError } from '../contract/index.ts'
+import { decimalShape, type IcebergType, type NestedField, type PrimitiveType } from '../iceberg/index.ts'
 
 const primitives: Readonly<Record<string, string>> = {
   boolean: 'BOOLEAN',

@@ -17,7 +17,7 @@ import {
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { quoteString } from '../compile/quote.ts'
-import { HindcastError, type ErrorCode } from '../contract/errors.ts'
+import { type ErrorCode, HindcastError } from '../contract/index.ts'
 
 export interface DuckDbOptions {
   readonly threads: number

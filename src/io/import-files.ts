@@ -1,9 +1,13 @@
 import { quoteIdentifier } from '../compile/quote.ts'
-import { HindcastError } from '../contract/errors.ts'
-import { appendFiles } from '../iceberg/actions/append.ts'
-import type { DataFile } from '../iceberg/manifest-model.ts'
-import type { TableMetadata } from '../iceberg/table-metadata.ts'
-import type { Catalog, Table, TableIdentifier } from '../iceberg/table.ts'
+import { HindcastError } from '../contract/index.ts'
+import {
+  appendFiles,
+  type Catalog,
+  type DataFile,
+  type Table,
+  type TableIdentifier,
+  type TableMetadata,
+} from '../iceberg/index.ts'
 import { badLine } from './csv-file.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 import { checkNanoseconds, inspectInput, typedRows, type ImportInput } from './import-inputs.ts'

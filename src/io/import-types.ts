@@ -7,8 +7,7 @@ import {
   DuckDBTypeId,
   type DuckDBType,
 } from '@duckdb/node-api'
-import type { IcebergType, NestedField } from '../iceberg/schema.ts'
-import { assignFieldIds, decimalShape } from '../iceberg/types.ts'
+import { assignFieldIds, decimalShape, type IcebergType, type NestedField } from '../iceberg/index.ts'
 import { duckDbType } from './duckdb-types.ts'
 
 /** Numbered when the table is made. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
-import { HindcastError } from '../contract/errors.ts'
-import type { FileIO } from '../iceberg/file-io.ts'
+import { HindcastError } from '../contract/index.ts'
+import type { FileIO } from '../iceberg/index.ts'
 
 /** Files on a local (or mounted) file system, which must have hard links: they are what makes `create` atomic. */
 export interface LocalFiles extends FileIO {

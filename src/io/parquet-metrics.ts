@@ -1,7 +1,13 @@
-import type { DataFile, Literal } from '../iceberg/manifest-model.ts'
-import type { PrimitiveType, Schema } from '../iceberg/schema.ts'
-import { encodeSingleValue, truncateLowerBound, truncateUpperBound } from '../iceberg/single-value.ts'
-import { decimalShape } from '../iceberg/types.ts'
+import {
+  type DataFile,
+  decimalShape,
+  encodeSingleValue,
+  type Literal,
+  type PrimitiveType,
+  type Schema,
+  truncateLowerBound,
+  truncateUpperBound,
+} from '../iceberg/index.ts'
 
 /** What COPY's RETURN_STATS says of a file: for every leaf column its quoted path and its statistics, all as text. */
 export type ColumnStatistics = readonly (readonly [path: string, statistics: readonly (readonly [string, string])[]])[]

@@ -2,11 +2,16 @@ import { mkdir, rm } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { quoteIdentifier, quoteString } from '../compile/quote.ts'
-import { HindcastError, type ErrorCode } from '../contract/errors.ts'
-import { DataContent, type DataFile, type Literal, type PartitionTuple } from '../iceberg/manifest-model.ts'
-import type { Schema } from '../iceberg/schema.ts'
-import type { PartitionSpec } from '../iceberg/table-metadata.ts'
-import { partitionPath } from '../iceberg/transforms.ts'
+import { type ErrorCode, HindcastError } from '../contract/index.ts'
+import {
+  DataContent,
+  type DataFile,
+  type Literal,
+  partitionPath,
+  type PartitionSpec,
+  type PartitionTuple,
+  type Schema,
+} from '../iceberg/index.ts'
 import { pathList, type DuckDb, type QueryOptions } from './duckdb.ts'
 import { duckDbType, fieldIdsOption } from './duckdb-types.ts'
 import type { LocalFiles } from './local-files.ts'

@@ -1,9 +1,13 @@
 import { quoteIdentifier } from '../compile/quote.ts'
-import { HindcastError } from '../contract/errors.ts'
-import { MICROS_PER_DAY, MICROS_PER_HOUR } from '../contract/instant.ts'
-import type { PrimitiveType, Schema } from '../iceberg/schema.ts'
-import type { PartitionField, PartitionSpec } from '../iceberg/table-metadata.ts'
-import { parseTransform, type Transform } from '../iceberg/transforms.ts'
+import { HindcastError, MICROS_PER_DAY, MICROS_PER_HOUR } from '../contract/index.ts'
+import {
+  parseTransform,
+  type PartitionField,
+  type PartitionSpec,
+  type PrimitiveType,
+  type Schema,
+  type Transform,
+} from '../iceberg/index.ts'
 
 /**
  * One SQL expression per field of the spec, over columns of the schema: the partition value in the form `DuckDb.rows` turns into

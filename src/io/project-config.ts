@@ -25,7 +25,9 @@ export async function loadSettings(projectDir: string, env: NodeJS.ProcessEnv = 
   const dir = resolve(projectDir)
   const file = join(dir, CONFIG_FILE)
   if (!existsSync(dir) || !statSync(dir).isDirectory()) {
-    throw new HindcastError('CONFIG_INVALID', `${dir} is not a folder`, { hint: 'Give the project folder with --project DIR.' })
+    throw new HindcastError('CONFIG_INVALID', `${dir} is not a folder`, {
+      hint: 'Give the project folder with --project DIR.',
+    })
   }
   if (!existsSync(file)) {
     throw new HindcastError('CONFIG_INVALID', `there is no ${CONFIG_FILE} in ${dir}`, {
@@ -78,16 +80,22 @@ function expandEnv(value: unknown, file: string, env: NodeJS.ProcessEnv, path: r
     return value.replace(/\$\{([A-Za-z_]\w*)\}/g, (_, name: string) => {
       const found = env[name]
       if (found === undefined) {
-        throw new HindcastError('CONFIG_INVALID', `${file}: ${path.join('.')} needs the environment variable ${name}, which is not set`, {
-          hint: `Set ${name}, or take \${${name}} out of the configuration.`,
-        })
+        throw new HindcastError(
+          'CONFIG_INVALID',
+          `${file}: ${path.join('.')} needs the environment variable ${name}, which is not set`,
+          {
+            hint: `Set ${name}, or take \${${name}} out of the configuration.`,
+          },
+        )
       }
       return found
     })
   }
   if (Array.isArray(value)) return value.map((item, i) => expandEnv(item, file, env, [...path, String(i)]))
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expandEnv(item, file, env, [...path, key])]))
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, expandEnv(item, file, env, [...path, key])]),
+    )
   }
   return value
 }

@@ -76,7 +76,11 @@ async function definitionFiles(settings: ProjectSettings): Promise<string[]> {
 
 async function contentHash(files: readonly string[]): Promise<string> {
   const hash = createHash('sha256')
-  for (const file of files) hash.update(`${file}\0`).update(await readFile(file)).update('\0')
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(await readFile(file))
+      .update('\0')
   return hash.digest('hex').slice(0, 16)
 }
 
@@ -84,12 +88,19 @@ async function importDefinitions(path: string, file: string, generation: string)
   try {
     return await importProjectFile(path, generation)
   } catch (cause) {
-    if (isHindcastError(cause)) return inFile(file, () => { throw cause })
-    throw new HindcastError('DEFINITION_INVALID', `${file} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      hint: `Mend the file; \`node ${file}\` shows the same error.`,
-      context: { file },
-      cause,
-    })
+    if (isHindcastError(cause))
+      return inFile(file, () => {
+        throw cause
+      })
+    throw new HindcastError(
+      'DEFINITION_INVALID',
+      `${file} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        hint: `Mend the file; \`node ${file}\` shows the same error.`,
+        context: { file },
+        cause,
+      },
+    )
   }
 }
 

@@ -1,5 +1,5 @@
 import { quoteString } from '../compile/quote.ts'
-import { nearest } from '../contract/suggest.ts'
+import { nearest } from '../contract/index.ts'
 import type { DuckDb } from './duckdb.ts'
 
 export interface Problem {

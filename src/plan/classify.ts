@@ -1,5 +1,4 @@
-import type { PartitionReason } from '../contract/backfill.ts'
-import type { LedgerEntry } from '../contract/record.ts'
+import type { LedgerEntry, PartitionReason } from '../contract/index.ts'
 
 /** What a partition would be computed from now. */
 export interface PartitionInputs {

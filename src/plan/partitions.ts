@@ -1,13 +1,13 @@
-import { HindcastError } from '../contract/errors.ts'
 import {
   floorDiv,
   floorMod,
   formatInstant,
+  HindcastError,
+  type Micros,
   MICROS_PER_DAY,
   MICROS_PER_HOUR,
   parseInstant,
-  type Micros,
-} from '../contract/instant.ts'
+} from '../contract/index.ts'
 
 /** Iceberg's transforms of `feature_time` that a feature table may be partitioned by. */
 export const partitionUnits = ['hour', 'day', 'month'] as const
@@ -52,7 +52,8 @@ function partitionStart(unit: PartitionUnit, ordinal: number): Micros {
 export function partitionAt(unit: PartitionUnit, ordinal: number): Partition {
   const from = partitionStart(unit, ordinal)
   const iso = new Date(Number(from / 1000n)).toISOString()
-  const key = unit === 'month' ? iso.slice(0, 7) : unit === 'day' ? iso.slice(0, 10) : iso.slice(0, 13).replace('T', '-')
+  const key =
+    unit === 'month' ? iso.slice(0, 7) : unit === 'day' ? iso.slice(0, 10) : iso.slice(0, 13).replace('T', '-')
   return { key, ordinal, from, to: partitionStart(unit, ordinal + 1) }
 }
 
@@ -87,9 +88,13 @@ export function partitionsOf(
   const first = partitionOrdinal(grid.unit, bounds.from)
   const end = partitionOrdinal(grid.unit, bounds.to)
   if (end - first > maxPartitions) {
-    throw new HindcastError('REQUEST_INVALID', `the range holds ${end - first} partitions, more than ${maxPartitions}`, {
-      hint: 'Split the range into several runs.',
-    })
+    throw new HindcastError(
+      'REQUEST_INVALID',
+      `the range holds ${end - first} partitions, more than ${maxPartitions}`,
+      {
+        hint: 'Split the range into several runs.',
+      },
+    )
   }
   return Array.from({ length: end - first }, (_, i) => partitionAt(grid.unit, first + i))
 }

@@ -1,4 +1,4 @@
-import type { Micros } from '../contract/instant.ts'
+import type { Micros } from '../contract/index.ts'
 import type { Partition } from './partitions.ts'
 
 /** A source data file as planning sees it: metadata only, nothing of it is read. */
@@ -24,7 +24,9 @@ export function filesTouching(
   files.forEach((file, index) => {
     // The first partition that ends late enough and the last that begins early enough; both are monotone in the partition.
     const first =
-      file.from === null ? 0 : lowerBound(partitions, (partition) => partition.to - window.every > (file.from as Micros))
+      file.from === null
+        ? 0
+        : lowerBound(partitions, (partition) => partition.to - window.every > (file.from as Micros))
     const end =
       file.to === null
         ? partitions.length

@@ -19,7 +19,14 @@ let project: TestProject
 beforeAll(async () => {
   project = await testProject({ features: { 'sales.ts': good } })
   await writeFile(join(project.dir, 'sales.csv'), 'shop,at,amount\nnorth,2024-01-01 10:00:00,5\n')
-  const imported = await project.hindcast('import', join(project.dir, 'sales.csv'), '--table', 'raw.sales', '--event-time', 'at')
+  const imported = await project.hindcast(
+    'import',
+    join(project.dir, 'sales.csv'),
+    '--table',
+    'raw.sales',
+    '--event-time',
+    'at',
+  )
   expect(imported.code, imported.stderr).toBe(0)
 })
 
@@ -53,7 +60,15 @@ async function refused(code: number, ...args: string[]): Promise<Refusal['error'
   return error
 }
 
-const plan = (...more: string[]): string[] => ['plan', 'shop_sales', '--from', '2024-01-02', '--to', '2024-01-09', ...more]
+const plan = (...more: string[]): string[] => [
+  'plan',
+  'shop_sales',
+  '--from',
+  '2024-01-02',
+  '--to',
+  '2024-01-09',
+  ...more,
+]
 
 describe('requests', () => {
   test('an unknown view names the nearest', async () => {
@@ -105,7 +120,10 @@ describe('definitions', () => {
   }
 
   test('an unknown column names file, view, feature, column and the nearest', async () => {
-    await writeFile(join(project.dir, 'features', 'sales.ts'), definition(`features: { a: avg('amuont', { over: ['7d'] }) }`))
+    await writeFile(
+      join(project.dir, 'features', 'sales.ts'),
+      definition(`features: { a: avg('amuont', { over: ['7d'] }) }`),
+    )
     try {
       const error = await refused(1, ...plan())
       expect(error.message).toMatch(/features\/sales\.ts.*shop_sales.*\ba\b.*amuont/s)
@@ -130,12 +148,10 @@ describe('definitions', () => {
     ))
 
   test('SQL that reads something else than the row', () =>
-    withDefinition(
-      definition(`features: { a: count({ where: sql\`amount > (SELECT 1)\`, over: ['7d'] }) }`),
-      /\ba\b/,
-    ))
+    withDefinition(definition(`features: { a: count({ where: sql\`amount > (SELECT 1)\`, over: ['7d'] }) }`), /\ba\b/))
 
-  test('a file that is not TypeScript', () => withDefinition('export const = 1', /features\/sales\.ts cannot be loaded/))
+  test('a file that is not TypeScript', () =>
+    withDefinition('export const = 1', /features\/sales\.ts cannot be loaded/))
 })
 
 describe('projects', () => {
@@ -157,7 +173,9 @@ describe('projects', () => {
   })
 
   test('a secret that is not set', async () => {
-    expect((await broken("export default { warehouse: '${NOT_SET_ANYWHERE}/x' }")).message).toContain('NOT_SET_ANYWHERE')
+    expect((await broken("export default { warehouse: '${NOT_SET_ANYWHERE}/x' }")).message).toContain(
+      'NOT_SET_ANYWHERE',
+    )
   })
 
   test('a folder that is no project', async () => {
@@ -230,7 +248,15 @@ describe('imports', () => {
 
   test('an event-time column that is not there', async () => {
     await writeFile(join(project.dir, 'more.csv'), 'shop,at,amount\nnorth,2024-01-02 10:00:00,5\n')
-    const error = await refused(1, 'import', join(project.dir, 'more.csv'), '--table', 'raw.more', '--event-time', 'att')
+    const error = await refused(
+      1,
+      'import',
+      join(project.dir, 'more.csv'),
+      '--table',
+      'raw.more',
+      '--event-time',
+      'att',
+    )
     expect(`${error.message} ${error.hint}`).toMatch(/att.*at/s)
   })
 })

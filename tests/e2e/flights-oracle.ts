@@ -12,7 +12,6 @@ export interface Flights {
 
 const day = 86_400_000_000
 
-
 export type Row = Readonly<Record<string, number | null>>
 
 /** Index of the first flight at or after an instant. */

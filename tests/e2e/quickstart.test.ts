@@ -28,7 +28,15 @@ const runs = new Map<string, PublishedRun>()
 beforeAll(async () => {
   temporal = await startTestTemporal()
   project = await testProject({ env: { TEMPORAL_ADDRESS: temporal.address } })
-  const imported = await project.hindcast('import', flightsParquet, '--table', 'raw.flights', '--event-time', 'date', '--json')
+  const imported = await project.hindcast(
+    'import',
+    flightsParquet,
+    '--table',
+    'raw.flights',
+    '--event-time',
+    'date',
+    '--json',
+  )
   expect(imported.json()).toMatchObject({ created: true, rows: '3000000' })
   await project.start('worker')
   for (const view of ['origin_delays', 'route_delays']) {
@@ -92,7 +100,11 @@ async function publishedRows(view: string, keys: readonly string[]): Promise<Map
 }
 
 /** Sums of integers and single divisions must be equal to the last bit; a deviation is allowed the rounding of its own two passes. */
-const tolerance: Readonly<Record<string, number>> = { delay_stddev_28d: 1e-12, delay_p90_7d: 1e-12, delay_p90_28d: 1e-12 }
+const tolerance: Readonly<Record<string, number>> = {
+  delay_stddev_28d: 1e-12,
+  delay_p90_7d: 1e-12,
+  delay_p90_28d: 1e-12,
+}
 
 function expectSameRows(actual: ReadonlyMap<string, Row>, wanted: ReadonlyMap<string, Row>, at: string): void {
   expect(actual.size, `rows at ${at}`).toBe(wanted.size)
@@ -141,10 +153,9 @@ describe('both views over 181 days of three million flights', () => {
   })
 
   test('PyIceberg opens the embedded catalog, finds the snapshots we published and counts the same rows', async () => {
-    const seen = await runPython<Record<string, { rows: number; snapshot: string; partitions: number; refs: string[] }>>(
-      script('describe_tables.py'),
-      [catalogFile(), 'raw.flights', 'features.origin_delays', 'features.route_delays'],
-    )
+    const seen = await runPython<
+      Record<string, { rows: number; snapshot: string; partitions: number; refs: string[] }>
+    >(script('describe_tables.py'), [catalogFile(), 'raw.flights', 'features.origin_delays', 'features.route_delays'])
     expect(seen['raw.flights']?.rows).toBe(3_000_000)
     for (const view of ['origin_delays', 'route_delays']) {
       const run = runs.get(view)

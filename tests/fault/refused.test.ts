@@ -23,13 +23,23 @@ let project: TestProject
 
 beforeAll(async () => {
   temporal = await startTestTemporal()
-  project = await testProject({ features: { 'sales.ts': definition(0.9) }, env: { TEMPORAL_ADDRESS: temporal.address } })
+  project = await testProject({
+    features: { 'sales.ts': definition(0.9) },
+    env: { TEMPORAL_ADDRESS: temporal.address },
+  })
   // One sale a shop on 1 January only: from the third day on, the one-day average is null in every row.
   await writeFile(
     join(project.dir, 'sales.csv'),
     'shop,at,amount\nnorth,2024-01-01 10:00:00,5\nsouth,2024-01-01 11:00:00,7\nnorth,2024-01-05 09:00:00,1\n',
   )
-  const imported = await project.hindcast('import', join(project.dir, 'sales.csv'), '--table', 'raw.sales', '--event-time', 'at')
+  const imported = await project.hindcast(
+    'import',
+    join(project.dir, 'sales.csv'),
+    '--table',
+    'raw.sales',
+    '--event-time',
+    'at',
+  )
   expect(imported.code, imported.stderr).toBe(0)
   await project.start('worker')
 })
@@ -59,7 +69,9 @@ test('a worse recomputation leaves `main` as it was, and the same command with -
   await define(definition(0.2))
   const refused = await project.hindcast('backfill', 'shop_sales', ...range, '--force', '--json')
   expect(refused.code).toBe(3)
-  const { error } = refused.json<{ error: { code: string; message: string; context: { audits: Record<string, unknown>[] } } }>()
+  const { error } = refused.json<{
+    error: { code: string; message: string; context: { audits: Record<string, unknown>[] } }
+  }>()
   expect(error.code).toBe('AUDIT_FAILED')
   expect(error.context.audits[1]).toMatchObject({ name: 'null_rate(amount_avg_1d)', status: 'fail', limit: 0.2 })
   expect(error.context.audits[1]?.['value']).toBeGreaterThan(0.2)
@@ -72,13 +84,24 @@ test('an audit that does not block warns and publishes', async () => {
   await define(definition(0.2, ', blocking: false'))
   const published = await project.hindcast('backfill', 'shop_sales', ...range, '--force', '--json')
   expect(published.code, published.stdout).toBe(0)
-  expect(published.json<{ audits: { status: string }[] }>().audits.map(({ status }) => status)).toEqual(['pass', 'warn'])
+  expect(published.json<{ audits: { status: string }[] }>().audits.map(({ status }) => status)).toEqual([
+    'pass',
+    'warn',
+  ])
 })
 
 test('approval: nothing is published before it, a rejection publishes nothing, an approval publishes the audited snapshot', async () => {
   await define(definition(0.9))
   const waits = async (): Promise<{ runId: string; staged: { snapshotId: string } }> => {
-    const waiting = await project.hindcast('backfill', 'shop_sales', ...range, '--force', '--require-approval', '--detach', '--json')
+    const waiting = await project.hindcast(
+      'backfill',
+      'shop_sales',
+      ...range,
+      '--force',
+      '--require-approval',
+      '--detach',
+      '--json',
+    )
     expect(waiting.code, waiting.stdout).toBe(4)
     return waiting.json()
   }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { quoteString } from '../../src/compile/index.ts'
+import { quoteString } from '../../src/compile/quote.ts'
 import { openDuckDb } from '../../src/io/duckdb.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { goldenPath, goldenSql } from './compile.ts'

@@ -18,9 +18,12 @@ test.each(histories)('%s', async (name) => {
 })
 
 test('a history that does not fit is noticed', async () => {
-  const json = readFileSync(new URL('backfill-0.1.0-published.json', folder), 'utf8').replaceAll('stageSnapshot', 'runAudit')
+  const json = readFileSync(new URL('backfill-0.1.0-published.json', folder), 'utf8').replaceAll(
+    'stageSnapshot',
+    'runAudit',
+  )
   const history = historyFromJSON(JSON.parse(json))
-  await expect(
-    Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, 'changed'),
-  ).rejects.toThrow(/nondeterminism/i)
+  await expect(Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, 'changed')).rejects.toThrow(
+    /nondeterminism/i,
+  )
 })

@@ -50,11 +50,15 @@ export async function testProject(options: ProjectOptions = {}): Promise<TestPro
   }
   const running = new Set<ChildProcess>()
   const launch = (args: readonly string[], more: Readonly<Record<string, string>>): ChildProcess => {
-    const child = spawn(process.execPath, [join(repository, 'cli', 'main.ts'), ...args, ...(args.includes('--project') ? [] : ['--project', dir])], {
-      env: { ...process.env, NO_COLOR: '1', ...options.env, ...more },
-      cwd: dir,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = spawn(
+      process.execPath,
+      [join(repository, 'cli', 'main.ts'), ...args, ...(args.includes('--project') ? [] : ['--project', dir])],
+      {
+        env: { ...process.env, NO_COLOR: '1', ...options.env, ...more },
+        cwd: dir,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     running.add(child)
     child.once('exit', () => running.delete(child))
     return child
@@ -81,7 +85,10 @@ export async function testProject(options: ProjectOptions = {}): Promise<TestPro
       const stderr = collect(child.stderr)
       await new Promise<void>((resolve, reject) => {
         child.stdout?.once('data', () => resolve())
-        child.once('exit', (code) => void stderr.then((text) => reject(new Error(`${args.join(' ')} ended with ${code}: ${text}`))))
+        child.once(
+          'exit',
+          (code) => void stderr.then((text) => reject(new Error(`${args.join(' ')} ended with ${code}: ${text}`))),
+        )
       })
       return child
     },

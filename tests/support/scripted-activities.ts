@@ -74,7 +74,14 @@ export function scriptedActivities(script: {
     runAudit: ({ index }) => {
       const status = audits[index] ?? 'pass'
       const name = `audit_${index}`
-      return noted(`audit ${index}`, { name, status, value: 0.5, limit: 0.1, message: `${name}: 0.5, limit 0.1`, blocking: status !== 'warn' })
+      return noted(`audit ${index}`, {
+        name,
+        status,
+        value: 0.5,
+        limit: 0.1,
+        message: `${name}: 0.5, limit 0.1`,
+        blocking: status !== 'warn',
+      })
     },
     publishSnapshot: ({ snapshotId }) => noted('publish', { snapshotId, published: true, restaged: false }),
     writeReport: ({ verdict }) => noted(`report ${verdict}`, 'file:///warehouse/_hindcast/report.html'),

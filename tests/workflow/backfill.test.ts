@@ -54,7 +54,7 @@ test('a refused audit: no publish, the branch stays, the failure carries every a
   const activities = scriptedActivities({ slices: 1, audits: ['pass', 'fail'] })
   const failure = await running(activities, input, failureOf)
   expect(failure).toMatchObject({ type: 'AUDIT_FAILED', message: 'audit_1: 0.5, limit 0.1', nonRetryable: true })
-  expect((failure.details?.[0] as { audits: unknown[] }).audits).toHaveLength(2)
+  expect(failure.details?.[0]).toMatchObject({ audits: [{ status: 'pass' }, { status: 'fail' }] })
   expect(activities.calls).not.toContain('publish')
   expect(activities.calls).not.toContain('drop branch')
 })
@@ -119,7 +119,10 @@ test('never more slices in flight than allowed, pause starts none, a raised limi
 test('a cancelled run publishes nothing and drops its branch', async () => {
   const activities = scriptedActivities({ slices: 1, plan: { approval: 'always' } })
   await running(activities, input, async (handle) => {
-    await until('it waits for approval', async () => (await handle.query<Progress, []>('progress')).state === 'awaiting-approval')
+    await until(
+      'it waits for approval',
+      async () => (await handle.query<Progress, []>('progress')).state === 'awaiting-approval',
+    )
     await handle.cancel()
     await expect(handle.result()).rejects.toThrow()
   })

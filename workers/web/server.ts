@@ -21,15 +21,19 @@ export interface WebPageOptions {
 const newestRuns = 30
 
 /** Serves the project's page: `/`, `/reports/<run>`, `/healthz`. @throws PORT_IN_USE */
-export async function startWebPage(options: WebPageOptions): Promise<{ readonly address: string; close(): Promise<void> }> {
+export async function startWebPage(
+  options: WebPageOptions,
+): Promise<{ readonly address: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     const reply = (status: number, type: string, body: string | Uint8Array): void => {
       response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' }).end(body)
     }
-    if (request.method !== 'GET' && request.method !== 'HEAD') return reply(405, 'text/plain', 'Only GET is answered here.\n')
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return reply(405, 'text/plain', 'Only GET is answered here.\n')
     route(options, pathname).then(
-      (page) => (page === null ? reply(404, 'text/plain', 'There is no such page.\n') : reply(200, page.type, page.body)),
+      (page) =>
+        page === null ? reply(404, 'text/plain', 'There is no such page.\n') : reply(200, page.type, page.body),
       (error: unknown) => reply(500, 'text/plain', `${error instanceof Error ? error.message : String(error)}\n`),
     )
   })

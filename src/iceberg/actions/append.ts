@@ -1,4 +1,4 @@
-import { HindcastError } from '../../contract/errors.ts'
+import { HindcastError } from '../../contract/index.ts'
 import type { FileIO } from '../file-io.ts'
 import { encodeManifest } from '../manifest.ts'
 import { DataContent, EntryStatus, type DataFile, type ManifestEntry } from '../manifest-model.ts'

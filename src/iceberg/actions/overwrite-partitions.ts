@@ -1,4 +1,4 @@
-import { HindcastError } from '../../contract/errors.ts'
+import { HindcastError } from '../../contract/index.ts'
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import type { FileIO } from '../file-io.ts'
 import { decodeManifest, encodeManifest, schemasNewestFirst } from '../manifest.ts'

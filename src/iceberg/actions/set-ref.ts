@@ -1,4 +1,4 @@
-import { HindcastError } from '../../contract/errors.ts'
+import { HindcastError } from '../../contract/index.ts'
 import { snapshotFor } from '../snapshots.ts'
 import type { Snapshot } from '../table-metadata.ts'
 import type { Table, TableChange } from '../table.ts'

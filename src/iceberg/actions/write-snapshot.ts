@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { HindcastError } from '../../contract/errors.ts'
+import { HindcastError } from '../../contract/index.ts'
 import type { FileIO } from '../file-io.ts'
 import { decodeManifestList, encodeManifestList } from '../manifest-list.ts'
 import type { EncodedManifest } from '../manifest.ts'

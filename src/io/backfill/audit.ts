@@ -35,7 +35,10 @@ export async function runAudit(
 
   const measured = await runtime.withEngine(async (db): Promise<Measurement> => {
     await db.run(`CREATE TEMP VIEW staged AS FROM ${sourceRelation(stagedFiles, plan.target.schema, columns)}`, options)
-    await db.run(`CREATE TEMP VIEW baseline AS FROM ${sourceRelation(baselineFiles, plan.target.schema, columns)}`, options)
+    await db.run(
+      `CREATE TEMP VIEW baseline AS FROM ${sourceRelation(baselineFiles, plan.target.schema, columns)}`,
+      options,
+    )
     const [row] = await db.rows<{ value: number | null; rows: bigint | number; baseline_rows: bigint | number }>(
       auditQuery(audit, plan.definition),
       options,

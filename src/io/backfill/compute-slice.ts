@@ -55,7 +55,8 @@ async function findFinished(runtime: Runtime, plan: BackfillPlan, slice: Planned
     if ((await runtime.io.size(file.path)) !== BigInt(file.bytes)) return null
   }
   const { manifest } = result
-  if (manifest !== null && (await runtime.io.size(manifest.manifestPath)) !== BigInt(manifest.manifestLength)) return null
+  if (manifest !== null && (await runtime.io.size(manifest.manifestPath)) !== BigInt(manifest.manifestLength))
+    return null
   return result
 }
 
@@ -65,10 +66,14 @@ export async function finishedSlices(runtime: Runtime, plan: BackfillPlan): Prom
     plan.slices.map(async (slice, index) => {
       const result = await findFinished(runtime, plan, slice)
       if (result !== null) return result
-      throw new HindcastError('DATA_FILE_INVALID', `slice ${index + 1} was computed, but its files are no longer there`, {
-        hint: 'Something deleted files of a running backfill. Run it again: only what is missing is computed.',
-        context: { slice: slice.address },
-      })
+      throw new HindcastError(
+        'DATA_FILE_INVALID',
+        `slice ${index + 1} was computed, but its files are no longer there`,
+        {
+          hint: 'Something deleted files of a running backfill. Run it again: only what is missing is computed.',
+          context: { slice: slice.address },
+        },
+      )
     }),
   )
 }
@@ -83,7 +88,8 @@ async function compute(
   const { partitionBy } = definition
   const first = slice.partitions[0]
   const last = slice.partitions.at(-1)
-  if (first === undefined || last === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'a slice without partitions')
+  if (first === undefined || last === undefined)
+    throw new HindcastError('INVARIANT_VIOLATED', 'a slice without partitions')
   const range = { from: partitionAt(partitionBy, first.ordinal).from, to: partitionAt(partitionBy, last.ordinal).to }
   const columns = requiredColumns(
     definition,
@@ -113,7 +119,8 @@ async function compute(
       scratchDir,
       place: ([ordinal]) => {
         const path = typeof ordinal === 'number' ? destinations.get(ordinal) : undefined
-        if (path === undefined) throw new HindcastError('INVARIANT_VIOLATED', `a row fell outside its slice: ${String(ordinal)}`)
+        if (path === undefined)
+          throw new HindcastError('INVARIANT_VIOLATED', `a row fell outside its slice: ${String(ordinal)}`)
         return path
       },
       io: runtime.io,

@@ -11,7 +11,12 @@ export interface ReportRequest {
   readonly snapshotId: string
   readonly verdict: 'published' | 'refused by its audits' | 'rejected'
   readonly audits: readonly AuditResult[]
-  readonly totals: { readonly rows: number; readonly bytes: number; readonly reused: number; readonly rejectedRows: number }
+  readonly totals: {
+    readonly rows: number
+    readonly bytes: number
+    readonly reused: number
+    readonly rejectedRows: number
+  }
 }
 
 export const reportPath = (runtime: Runtime, table: string, runId: string): string =>

@@ -36,7 +36,7 @@ export async function planRun(runtime: Runtime, input: BackfillInput, run: RunId
   // Refused input leaves no folder behind: what can be refused is refused by a plan without a run.
   const draft = await makePlan(runtime, input)
   const claimed = await claimRun(runtime.io, draft.runsFolder, run)
-  const plan = await withRun(runtime, draft, { ...claimed, workflowId: run.workflowId })
+  const plan = withRun(runtime, draft, { ...claimed, workflowId: run.workflowId })
   await runtime.io.replace(plan.summary.plan, toJsonBytes(plan))
   return plan
 }
@@ -91,7 +91,8 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const back = lookback(definition)
   const first = partitions[0]
   const last = partitions.at(-1)
-  if (first === undefined || last === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'a range without partitions')
+  if (first === undefined || last === undefined)
+    throw new HindcastError('INVARIANT_VIOLATED', 'a range without partitions')
   const { files, nullEventTimes } = await sourceFiles(runtime, source, { from: first.from - back, to: last.to })
   const touching = filesTouching(partitions, files, { lookback: back, every: everyMicros })
   const columns = requiredColumns(
@@ -119,10 +120,12 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const indexByOrdinal = new Map(partitions.map((partition, i) => [partition.ordinal, i]))
   const filesOf = (ordinals: readonly number[]): number[] => {
     const union = new Set<number>()
-    for (const ordinal of ordinals) for (const file of touching[indexByOrdinal.get(ordinal) ?? -1] ?? []) union.add(file)
+    for (const ordinal of ordinals)
+      for (const file of touching[indexByOrdinal.get(ordinal) ?? -1] ?? []) union.add(file)
     return [...union].sort((a, b) => a - b)
   }
-  const rowsIn = (indices: readonly number[]): number => indices.reduce((sum, index) => sum + (files[index]?.rows ?? 0), 0)
+  const rowsIn = (indices: readonly number[]): number =>
+    indices.reduce((sum, index) => sum + (files[index]?.rows ?? 0), 0)
   const rowWidth = estimatedRowWidth(source.schema, columns)
   const todo = planned.filter(({ reason }) => reason !== 'fresh')
   const slices = groupIntoSlices(
@@ -154,7 +157,13 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
 
   const sourceSnapshotId = source.snapshot.snapshotId.toString()
   const planHash = sha256(
-    JSON.stringify([tableName, semantics, schema.fields, slices.map(({ address }) => address), base?.toString() ?? null]),
+    JSON.stringify([
+      tableName,
+      semantics,
+      schema.fields,
+      slices.map(({ address }) => address),
+      base?.toString() ?? null,
+    ]),
   )
   return {
     version: 1,

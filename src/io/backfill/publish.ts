@@ -45,7 +45,8 @@ export async function publishSnapshot(runtime: Runtime, request: PublishRequest)
     const staged =
       stagedSnapshotId(plan, head) === BigInt(request.snapshotId) ? stagedIn(loaded, request.snapshotId) : undefined
     restaged = staged === undefined
-    const { table, snapshot } = staged === undefined ? await stageOnHead(runtime, plan) : { table: loaded, snapshot: staged }
+    const { table, snapshot } =
+      staged === undefined ? await stageOnHead(runtime, plan) : { table: loaded, snapshot: staged }
     if (mainHead(table.metadata) !== head) continue
 
     await writeRecord(runtime, plan, request, table, snapshot, head)

@@ -23,11 +23,18 @@ export interface PinnedSource {
 }
 
 /** Loads a view's source and pins its newest snapshot, or the one of `asOf` (a time, or a snapshot id). */
-export async function pinSource(runtime: Runtime, view: ViewDefinition, asOf: string | undefined): Promise<PinnedSource> {
+export async function pinSource(
+  runtime: Runtime,
+  view: ViewDefinition,
+  asOf: string | undefined,
+): Promise<PinnedSource> {
   const parts = view.source.table.split('.')
   const identifier = { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
   const table = await runtime.catalog.loadTable(identifier).catch((error: unknown) => {
-    throw withHint(error, `Import it first: hindcast import FILE --table ${view.source.table} --event-time ${view.source.eventTime}`)
+    throw withHint(
+      error,
+      `Import it first: hindcast import FILE --table ${view.source.table} --event-time ${view.source.eventTime}`,
+    )
   })
   const snapshot = chosenSnapshot(table, view, asOf)
   const { schemas, currentSchemaId } = table.metadata
@@ -37,7 +44,10 @@ export async function pinSource(runtime: Runtime, view: ViewDefinition, asOf: st
     throw new HindcastError(
       'DEFINITION_INVALID',
       `source ${view.source.name}: table ${view.source.table} has no event-time column "${view.source.eventTime}"`,
-      { hint: `Its columns are ${(schema?.fields ?? []).map(({ name }) => name).join(', ')}.`, context: { view: view.name } },
+      {
+        hint: `Its columns are ${(schema?.fields ?? []).map(({ name }) => name).join(', ')}.`,
+        context: { view: view.name },
+      },
     )
   }
   return { table, snapshot, schema, eventTime }
@@ -77,7 +87,11 @@ export async function sourceFiles(
   runtime: Runtime,
   source: PinnedSource,
   range: { readonly from: Micros; readonly to: Micros },
-): Promise<{ readonly dataFiles: readonly DataFile[]; readonly files: readonly SourceFile[]; readonly nullEventTimes: number }> {
+): Promise<{
+  readonly dataFiles: readonly DataFile[]
+  readonly files: readonly SourceFile[]
+  readonly nullEventTimes: number
+}> {
   const { files, deleteFiles } = await planFiles({
     table: source.table,
     io: runtime.io,
@@ -134,4 +148,3 @@ export function columnsIdentity(source: PinnedSource, columns: readonly string[]
 /** Hash of what one partition is computed from. Files are immutable, so a path and its size stand for the bytes. */
 export const sourceIdentity = (columns: string, files: readonly SourceFile[]): string =>
   sha256(`${columns}\n${files.map(({ path, bytes, rows }) => `${path}\t${bytes}\t${rows}`).join('\n')}`)
-

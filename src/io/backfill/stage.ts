@@ -154,7 +154,13 @@ async function requireUnmoved(runtime: Runtime, plan: BackfillPlan, table: Table
     `${plan.summary.table}: snapshot ${String(head)}${by === undefined ? '' : ` of run ${by}`} changed partitions ${shown}, which run ${plan.summary.runId} was about to replace`,
     {
       hint: 'Nothing was published. Run the backfill again: it plans on the new state and computes only what is not fresh.',
-      context: { table: plan.summary.table, run: plan.summary.runId, otherSnapshot: String(head), otherRun: by ?? null, partitions: keys },
+      context: {
+        table: plan.summary.table,
+        run: plan.summary.runId,
+        otherSnapshot: String(head),
+        otherRun: by ?? null,
+        partitions: keys,
+      },
     },
   )
 }

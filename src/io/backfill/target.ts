@@ -65,7 +65,9 @@ export async function filesByPartition(
     throw new HindcastError(
       'FEATURE_UNSUPPORTED',
       `${[...table.identifier.namespace, table.identifier.name].join('.')} has row-level deletes, which feature tables do not take yet`,
-      { hint: 'Rewrite its data files (Spark: CALL system.rewrite_data_files with delete-file-threshold 1), or roll back.' },
+      {
+        hint: 'Rewrite its data files (Spark: CALL system.rewrite_data_files with delete-file-threshold 1), or roll back.',
+      },
     )
   }
   for (const { dataFile } of files) {
@@ -100,7 +102,7 @@ export async function latestRecord(
   head: bigint | null,
 ): Promise<BuildRecord | null> {
   const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]))
-  for (let snapshot = head === null ? undefined : byId.get(head); snapshot !== undefined; ) {
+  for (let snapshot = head === null ? undefined : byId.get(head); snapshot !== undefined;) {
     const address = snapshot.summary[summaryKeys.record]
     if (address !== undefined) return readRecord(runtime, address)
     snapshot = snapshot.parentSnapshotId === undefined ? undefined : byId.get(snapshot.parentSnapshotId)

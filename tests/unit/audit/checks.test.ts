@@ -26,7 +26,8 @@ async function measure(audit: AuditDefinition, staged: string, baseline = staged
   return { value: row?.value ?? null, rows: Number(row?.rows), baselineRows: Number(row?.baseline_rows) }
 }
 
-const rows = (values: string): string => `SELECT k, TIMESTAMPTZ '2024-01-01' AS feature_time, v FROM (VALUES ${values}) AS t(k, v)`
+const rows = (values: string): string =>
+  `SELECT k, TIMESTAMPTZ '2024-01-01' AS feature_time, v FROM (VALUES ${values}) AS t(k, v)`
 const normal = (n: number, expression: string): string =>
   `SELECT 'a' || i AS k, TIMESTAMPTZ '2024-01-01' AS feature_time, ${expression} AS v FROM range(${n}) AS r(i)`
 
@@ -36,7 +37,10 @@ describe('unique', () => {
   test('counts the rows beyond the first of each key', async () => {
     const measured = await measure(unique, rows(`('a', 1), ('a', 2), ('a', 2), ('b', 1)`))
     expect(measured).toMatchObject({ value: 2, rows: 4 })
-    expect(judge(unique, measured)).toMatchObject({ status: 'fail', message: 'unique: 2 of 4 rows repeat a key, limit 0' })
+    expect(judge(unique, measured)).toMatchObject({
+      status: 'fail',
+      message: 'unique: 2 of 4 rows repeat a key, limit 0',
+    })
   })
 
   test('passes on distinct keys and on no rows', async () => {
@@ -89,7 +93,11 @@ describe('drift', () => {
   })
 
   test('nulls that come up are drift', async () => {
-    const measured = await measure(audit, normal(100, 'CASE WHEN i < 50 THEN NULL ELSE i % 10 END'), normal(100, 'i % 10'))
+    const measured = await measure(
+      audit,
+      normal(100, 'CASE WHEN i < 50 THEN NULL ELSE i % 10 END'),
+      normal(100, 'i % 10'),
+    )
     expect(measured.value).toBeGreaterThan(1)
   })
 

@@ -66,7 +66,7 @@ async function compute(
   await db.run(`CREATE TEMP TABLE source_rows AS ${events}`)
   const { statements, select, orderBy } = compile(setup, options.from, options.to)
   for (const statement of statements) await db.run(statement)
-  return db.rows(`FROM (${select}) ORDER BY ${orderBy}`)
+  return await db.rows(`FROM (${select}) ORDER BY ${orderBy}`)
 }
 
 const over = (aggregate: FeatureDefinition['aggregate'], window = '1d', name = 'v') =>

@@ -14,7 +14,9 @@ describe('partitionsOf', () => {
   })
 
   test('a bound off the grid is refused with its neighbours', () => {
-    expect(() => partitionsOf({ from: '2001-01-02T06:00:00Z', to: '2001-01-05' }, daily)).toThrow(/from: .* off the grid/)
+    expect(() => partitionsOf({ from: '2001-01-02T06:00:00Z', to: '2001-01-05' }, daily)).toThrow(
+      /from: .* off the grid/,
+    )
   })
 
   test('a bound inside a partition is refused, for overwriting part of it would lose the rest', () => {
