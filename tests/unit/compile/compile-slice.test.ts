@@ -66,6 +66,7 @@ async function compute(
   await db.run(`CREATE TEMP TABLE source_rows AS ${events}`)
   const { statements, select, orderBy } = compile(setup, options.from, options.to)
   for (const statement of statements) await db.run(statement)
+  // Awaited here: the engine must not be closed under its query.
   return await db.rows(`FROM (${select}) ORDER BY ${orderBy}`)
 }
 
@@ -109,7 +110,7 @@ test('a small spread far from zero keeps its digits, and a constant has none', a
 test('the sample of one value has no spread, also when it is an infinity; with two the infinity makes it NaN', async () => {
   const spread = { features: [over('stddev')], valueType: 'double' } as const
   expect(await compute(spread, values('DOUBLE', ["'inf'", 'NULL']))).toMatchObject([{ stddev_1d: null }])
-  expect(await compute(spread, values('DOUBLE', ["'inf'", '1']))).toMatchObject([{ stddev_1d: Number.NaN }])
+  expect(await compute(spread, values('DOUBLE', ["'inf'", "'1'"]))).toMatchObject([{ stddev_1d: Number.NaN }])
 })
 
 test('decimals add up exactly', async () => {
@@ -124,9 +125,9 @@ test('decimals add up exactly', async () => {
 })
 
 test('an event at the feature time or at the far edge of the window, to the microsecond', async () => {
-  const events = `SELECT 'a' AS key, at::TIMESTAMP AS at, v FROM (VALUES
+  const events = `SELECT 'a' AS key, CAST("at" AS TIMESTAMP) AS "at", v FROM (VALUES
     ('2000-12-31 23:59:59.999999', 1), ('2001-01-01 00:00:00', 2), ('2001-01-01 23:59:59.999999', 4), ('2001-01-02 00:00:00', 8)
-  ) AS given (at, v)`
+  ) AS given ("at", v)`
   const rows = await compute({ features: [over('sum')] }, events, { from: '2001-01-01', to: '2001-01-04' })
   expect(rows.map((row) => row['sum_1d'])).toEqual([1n, 6n, 8n])
 })
