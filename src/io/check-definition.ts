@@ -74,10 +74,25 @@ export async function checkDefinition(
       return column === undefined ? null : icebergTypeOf(column.type)
     } catch (error) {
       if (!isHindcastError(error) || error.code !== 'DEFINITION_INVALID') throw error
-      const reason = error.message.replace(/^(Binder|Catalog|Conversion|Parser|Not implemented) Error:\s*/i, '')
+      const unread = /^Binder Error: Referenced column "([^"]+)"/.exec(error.message)?.[1]
+      const type = unread === undefined ? undefined : scope.columns.get(unread)
+      if (type !== undefined) {
+        return refuse(
+          { ...place, column: unread as string },
+          {
+            message: `columns of type ${typeName(type)} cannot be read`,
+            hint: 'Use another column, or import this one as another type.',
+          },
+        )
+      }
+      // The candidates that follow are all overloads of a function.
+      const [said = ''] = error.message.split(/\s*Candidate functions:/)
+      const reason = said
+        .replace(/^(Binder|Catalog|Conversion|Parser|Not implemented) Error:\s*/i, '')
+        .replaceAll(/\s+/g, ' ')
       return refuse(
         place,
-        { message: `\`${sql}\`: ${reason}`, hint: error.hint ?? 'Mend the expression: it is DuckDB’s SQL.' },
+        { message: `\`${sql}\`: ${reason}`, hint: 'Mend the expression: it is DuckDB’s SQL.' },
         error,
       )
     }

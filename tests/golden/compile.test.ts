@@ -1,14 +1,13 @@
 // A change of the compiled SQL changes what every later backfill publishes. It must show in review, and the files shown must be what runs.
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { quoteString } from '../../src/compile/quote.ts'
 import { openDuckDb } from '../../src/io/duckdb.ts'
+import { flightsParquet } from '../support/project.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { goldenPath, goldenSql } from './compile.ts'
 import { goldenViews } from './views.ts'
 
-const flights = fileURLToPath(import.meta.resolve('vega-datasets/data/flights-3m.parquet'))
 
 /** The same features in the plainest SQL, one row at a time: what the golden files have to come to. */
 const plain: Readonly<Record<string, string>> = {
@@ -53,7 +52,7 @@ test.each(named)(
   async ({ name, view }) => {
     await using scratch = await tempDir()
     await using db = await openDuckDb({ threads: 1, memoryLimit: '1GB', tempDirectory: scratch.path })
-    await db.run(`CREATE TEMP VIEW source_rows AS FROM read_parquet(${quoteString(flights)})`)
+    await db.run(`CREATE TEMP VIEW source_rows AS FROM read_parquet(${quoteString(flightsParquet)})`)
     const statements = (await readFile(goldenPath(view), 'utf8')).split(/;\n+/).filter((text) => text !== '')
     const [rejected, select, ...tables] = statements.toReversed()
     for (const statement of tables.toReversed()) await db.run(statement)

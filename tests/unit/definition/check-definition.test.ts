@@ -125,7 +125,7 @@ test.each([
   ['delay::HUGEINT', 'has a type that a feature table cannot hold'],
   ['delay + origin', "No function matches the given name and argument types '+(BIGINT, VARCHAR)'"],
   ['nosuch(delay)', 'nosuch'],
-  ['code', 'columns of type fixed[4] can neither be read nor written'],
+  ['code', 'columns of type fixed[4] cannot be read'],
 ])('%s is refused', async (expression, message) => {
   await expect(checkArgument(expression)).rejects.toMatchObject({
     code: 'DEFINITION_INVALID',
