@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadSettings } from '../src/io/project-config.ts'
-import { readDevState } from '../src/io/dev-state.ts'
+import { isAlive, readDevState } from '../src/io/dev-state.ts'
 import { portIsFree } from '../workers/temporal-server/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -28,6 +28,7 @@ const started = Date.now()
 try {
   const settings = await loadSettings(root)
   const { dev } = settings.config
+  const running = await readDevState(settings.stateDir)
   // A quickstart should not fail because something else runs on the usual ports.
   const flags = (
     await Promise.all(
@@ -40,8 +41,9 @@ try {
       ).map(async ([flag, port]) => ((await portIsFree(port)) ? [] : [flag, '0'])),
     )
   ).flat()
+  const devIsRunning = running !== null && isAlive(running.pid)
   await hindcast('import', flights, '--table', 'raw.flights', '--event-time', 'date')
-  await hindcast('dev', '--detach', ...flags)
+  await hindcast('dev', '--detach', ...(devIsRunning ? [] : flags))
   await hindcast('backfill', 'origin_delays', ...range)
   await hindcast('backfill', 'route_delays', ...range)
   const state = await readDevState(settings.stateDir)

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
@@ -42,12 +42,18 @@ export async function writeDevState(stateDir: string, state: DevState): Promise<
 
 export const clearDevState = (stateDir: string): Promise<void> => rm(stateFile(stateDir), { force: true })
 
-/** Whether a process with this id exists. */
+/** Whether a process with this id runs. One that ended but that its parent has not asked after yet (a zombie) does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  try {
+    // The state follows the command in parentheses, which may hold any character.
+    return !/\) Z [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    // No /proc on this system, or gone just now.
+    return process.platform !== 'linux'
   }
 }
