@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client'
 import { loadSettings, type ProjectSettings } from '../src/io/project-config.ts'
-import { openRuntime, type Runtime } from '../src/io/runtime.ts'
-import { connectClient, findTemporal, type TemporalTarget } from '../workers/connection.ts'
+import type { Runtime } from '../src/io/runtime.ts'
+import type { TemporalTarget } from '../workers/connection.ts'
 import { createOutput, type ExitCode, type Output } from './output.ts'
 
 /** What a command may use; what it opens is closed when it ends. */
@@ -25,14 +25,16 @@ export async function withContext(
   let runtime: Promise<Runtime> | undefined
   let temporal: Promise<{ client: Client; target: TemporalTarget }> | undefined
   const connect = async (): Promise<{ client: Client; target: TemporalTarget }> => {
+    const { connectClient, findTemporal } = await import('../workers/connection.ts')
     const target = await findTemporal(settings)
     return { client: await connectClient(target), target }
   }
+  const open = async (): Promise<Runtime> => (await import('../src/io/runtime.ts')).openRuntime(settings)
   try {
     return await command({
       output: createOutput(options.json === true),
       settings,
-      runtime: () => (runtime ??= openRuntime(settings)),
+      runtime: () => (runtime ??= open()),
       temporal: () => (temporal ??= connect()),
     })
   } finally {

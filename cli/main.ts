@@ -1,25 +1,19 @@
 import { Command, CommanderError, Option } from 'commander'
 import { HindcastError } from '../src/contract/index.ts'
-import { backfillCommand } from './commands/backfill.ts'
-import { devCommand } from './commands/dev.ts'
-import { doctorCommand } from './commands/doctor.ts'
-import { historyCommand } from './commands/history.ts'
-import { importCommand } from './commands/import.ts'
-import { planCommand } from './commands/plan.ts'
-import { statusCommand } from './commands/status.ts'
-import { steerCommand } from './commands/steer.ts'
-import { workerCommand } from './commands/worker.ts'
 import { withContext, type CommandContext, type GlobalOptions } from './context.ts'
 import { exitCodes, reportError, type ExitCode } from './output.ts'
 
 const argv = process.argv.slice(2)
 const wantsJson = argv.includes('--json')
 
+type CommandAction<Options> = (context: CommandContext, args: readonly string[], options: Options) => Promise<ExitCode>
+
 /** Adds the options that every command has, and runs it with its context. */
 function define<Options extends object>(
   command: Command,
   examples: readonly string[],
-  run: (context: CommandContext, args: readonly string[], options: Options) => Promise<ExitCode>,
+  // Loaded when it is asked for: an engine and a Temporal client are half a second's work.
+  load: () => Promise<CommandAction<Options>>,
 ): Command {
   return command
     .option('--json', 'one JSON document on stdout, nothing else')
@@ -29,6 +23,7 @@ function define<Options extends object>(
       const self = actionArgs.at(-1) as Command
       const options = self.opts<Options & GlobalOptions>()
       const args = self.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string')
+      const run = await load()
       process.exitCode = await withContext(options, (context) => run(context, args, options))
     })
 }
@@ -64,12 +59,12 @@ define(
     .option('--detach', 'start it in the background and return once it is ready')
     .option('--stop', 'stop the one that runs for this project'),
   ['hindcast dev', 'hindcast dev --detach', 'hindcast dev --stop', 'hindcast dev --port 7333'],
-  devCommand,
+  async () => (await import('./commands/dev.ts')).devCommand,
 )
 define(
   program.command('worker').description('a worker against the configured Temporal, until it is stopped'),
   ['hindcast worker', 'TEMPORAL_ADDRESS=temporal.example:7233 hindcast worker'],
-  workerCommand,
+  async () => (await import('./commands/worker.ts')).workerCommand,
 )
 define(
   program
@@ -85,14 +80,14 @@ define(
     )
     .option('--force', 'import files that were imported before once more'),
   ['hindcast import flights.parquet --table raw.flights --event-time date'],
-  importCommand,
+  async () => (await import('./commands/import.ts')).importCommand,
 )
 define(
   rangeOptions(
     program.command('plan').argument('<view>').description('what would be computed and why; changes nothing'),
   ),
   ['hindcast plan origin_delays --from 2001-01-02 --to 2001-07-02'],
-  planCommand,
+  async () => (await import('./commands/plan.ts')).planCommand,
 )
 define(
   rangeOptions(
@@ -108,12 +103,12 @@ define(
     'hindcast backfill origin_delays --from 2001-01-02 --to 2001-07-02',
     'hindcast backfill origin_delays --from 2001-06-01 --to 2001-07-02 --force --require-approval',
   ],
-  backfillCommand,
+  async () => (await import('./commands/backfill.ts')).backfillCommand,
 )
 define(
   program.command('status').argument('[run]').description('a run in detail, or the newest runs'),
   ['hindcast status', 'hindcast status origin_delays-20010102-20010702-k3x9'],
-  statusCommand,
+  async () => (await import('./commands/status.ts')).statusCommand,
 )
 for (const [action, description] of [
   ['pause', 'let running slices finish and start no more'],
@@ -124,17 +119,19 @@ for (const [action, description] of [
 ] as const) {
   const command = program.command(action).argument('<run>').description(description)
   if (action === 'approve' || action === 'reject') command.option('--reason <text>', 'why, for the record')
-  define(command, [`hindcast ${action} origin_delays-20010102-20010702-k3x9`], steerCommand(action))
+  define(command, [`hindcast ${action} origin_delays-20010102-20010702-k3x9`], async () =>
+    (await import('./commands/steer.ts')).steerCommand(action),
+  )
 }
 define(
   program.command('history').argument('<view>').description('the published snapshots of a feature view'),
   ['hindcast history origin_delays', 'hindcast history origin_delays --json'],
-  historyCommand,
+  async () => (await import('./commands/history.ts')).historyCommand,
 )
 define(
   program.command('doctor').description('check the set-up and say how to mend it'),
   ['hindcast doctor'],
-  doctorCommand,
+  async () => (await import('./commands/doctor.ts')).doctorCommand,
 )
 
 function rangeOptions(command: Command): Command {

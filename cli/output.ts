@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { isHindcastError, type ErrorCode } from '../src/contract/index.ts'
 
 /** Exit codes of the contract. */
@@ -101,6 +102,13 @@ export function bytes(n: number): string {
     unit += 1
   }
   return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[unit] ?? ''}`
+}
+
+/** A file of the warehouse as a person would open it from here. */
+export function filePath(uri: string): string {
+  const path = uri.replace(/^file:\/\//, '')
+  const fromHere = relative(process.cwd(), path)
+  return path === uri || fromHere.startsWith('..') ? path : fromHere
 }
 
 export function seconds(ms: number): string {

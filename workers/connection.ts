@@ -1,5 +1,6 @@
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
+import { createConnection } from 'node:net'
 import { HindcastError } from '../src/contract/index.ts'
 import { isAlive, readDevState } from '../src/io/dev-state.ts'
 import type { ProjectSettings } from '../src/io/project-config.ts'
@@ -75,12 +76,30 @@ export async function findTemporal(settings: ProjectSettings): Promise<TemporalT
 
 /** @throws TEMPORAL_UNAVAILABLE when no server answers within a few seconds */
 export async function connectClient(target: TemporalTarget): Promise<Client> {
+  const refused = await connectionRefused(target.address)
+  if (refused !== null) throw unreachable(target, refused)
   try {
     const connection = await Connection.connect({ connectTimeout: '5s', ...target.options })
     return new Client({ connection, namespace: target.namespace })
   } catch (cause) {
     throw unreachable(target, cause)
   }
+}
+
+/** The refusal of an address where nothing listens, at once; gRPC would try again until its time is up. */
+function connectionRefused(address: string): Promise<Error | null> {
+  const [, host = '', port = ''] = /^(?:\w+:\/\/)?\[?([^\]/]*?)\]?:(\d+)$/.exec(address) ?? []
+  if (host === '') return Promise.resolve(null)
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port: Number(port), timeout: 2_000 })
+    const end = (outcome: Error | null): void => {
+      socket.destroy()
+      resolve(outcome)
+    }
+    socket.once('connect', () => end(null))
+    socket.once('timeout', () => end(null))
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED' ? error : null))
+  })
 }
 
 export function unreachable(target: TemporalTarget, cause: unknown): HindcastError {

@@ -9,7 +9,7 @@ import {
 import { makePlan } from '../../src/io/backfill/index.ts'
 import type { CommandContext } from '../context.ts'
 import { newRunId } from '../identifiers.ts'
-import { bytes, count, exitCodes, paint, plural, table, type ExitCode } from '../output.ts'
+import { bytes, count, exitCodes, filePath, paint, plural, table, type ExitCode } from '../output.ts'
 import { ProgressDisplay } from '../progress.ts'
 import { followRun, hasWorker } from '../runs.ts'
 import { backfillRequest, renderPlan, type RangeOptions } from './plan.ts'
@@ -53,6 +53,10 @@ export async function backfillCommand(
     return exitCodes.done
   }
 
+  process.once('SIGINT', () => {
+    process.stderr.write(`\nThe run goes on: hindcast status ${runId} shows it, hindcast cancel ${runId} stops it.\n`)
+    process.exit(130)
+  })
   const display = new ProgressDisplay({ interactive: output.interactive, silent: output.json })
   let silences = 0
   const ended = await followRun(client, runId, {
@@ -122,6 +126,6 @@ export function renderResult(result: BackfillResult): string {
     '',
     `${paint('green', 'Published')} snapshot ${result.snapshotId ?? ''} of ${result.table}: ${plural(result.rows, 'row')}, ${bytes(result.bytes)}, ${plural(result.slices, 'slice')}${result.reusedSlices === 0 ? '' : ` (${count(result.reusedSlices)} found finished)`}`,
     ...(result.rejectedRows === 0 ? [] : [`${plural(result.rejectedRows, 'source row')} left out for a null key`]),
-    `Report: ${result.report ?? ''}`,
+    ...(result.report === null ? [] : [`Report: ${filePath(result.report)}`]),
   ].join('\n')
 }

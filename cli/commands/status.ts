@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client'
 import { HindcastError, type Progress } from '../../src/contract/index.ts'
 import type { CommandContext } from '../context.ts'
-import { count, exitCodes, table, type ExitCode } from '../output.ts'
+import { count, exitCodes, filePath, table, type ExitCode } from '../output.ts'
 import { describePartitions, progressLine } from '../progress.ts'
 import { newestBackfills } from '../../workers/runs.ts'
 import { backfillHandle, queryProgress, runError } from '../runs.ts'
@@ -77,7 +77,7 @@ function describe(progress: Progress): string[] {
     ...(published === null
       ? []
       : [`Published snapshot ${published.snapshotId}${published.restaged ? ' (staged anew on a newer head)' : ''}`]),
-    ...(progress.report === null ? [] : [`Report: ${progress.report}`]),
+    ...(progress.report === null ? [] : [`Report: ${filePath(progress.report)}`]),
     ...(progress.lastError === null ? [] : [`Failed: ${progress.lastError}`]),
   ]
 }
