@@ -268,10 +268,7 @@ class SqliteCatalog implements Catalog {
   async #notFound(identifier: TableIdentifier): Promise<HindcastError> {
     const names = (await this.listTables()).map(text)
     const near = nearest(text(identifier), names)
-    const known =
-      names.length === 0
-        ? 'The catalog has no tables yet: import some data first.'
-        : `Tables: ${names.slice(0, 20).join(', ')}.`
+    const known = names.length === 0 ? 'The catalog has no tables yet.' : `Tables: ${names.slice(0, 20).join(', ')}.`
     return new HindcastError('TABLE_NOT_FOUND', `there is no table ${text(identifier)} in catalog ${this.name}`, {
       hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : known,
       context: { table: text(identifier), nearest: near },

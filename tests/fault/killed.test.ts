@@ -1,8 +1,10 @@
 // Whatever dies in mid-run, the table ends with the same bytes as after an undisturbed run, and `main` shows nothing in between: a lost
 // slice is a hole in the training data, a doubled one skews it, a half visible one breaks tonight's job.
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { planFiles } from '../../src/iceberg/index.ts'
+import { localFiles } from '../../src/io/local-files.ts'
 import { flightsParquet, testProject, type TestProject } from '../support/project.ts'
-import { mainBytes } from '../support/table-bytes.ts'
+import { loadFeatureTable, mainBytes } from '../support/table-bytes.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
 import { until } from '../support/until.ts'
 
@@ -49,8 +51,31 @@ async function startedRun(): Promise<string> {
   return runId
 }
 
+/** Reads `main` again and again until it is told to stop; gives what it saw: each head, with the number of its files. */
+function reader(): () => Promise<ReadonlyMap<string, number>> {
+  let reading = true
+  const seen = new Map<string, number>()
+  const done = (async () => {
+    while (reading) {
+      const table = await loadFeatureTable(project.dir, 'route_delays')
+      const head = table?.metadata.refs['main']?.snapshotId
+      if (table !== null && head !== undefined) {
+        const { files } = await planFiles({ table, io: localFiles(), snapshotId: head })
+        seen.set(String(head), files.length)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  })()
+  return async () => {
+    reading = false
+    await done
+    return seen
+  }
+}
+
 test('a worker that is killed: another takes over and the table has the reference’s bytes', async () => {
   const before = (await snapshotsOnMain()).length
+  const stopReading = reader()
   const killed = await project.start('worker')
   const runId = await startedRun()
   killed.kill('SIGKILL')
@@ -59,7 +84,16 @@ test('a worker that is killed: another takes over and the table has the referenc
   const result = await temporal.client.workflow.getHandle(runId).result()
   expect(result).toMatchObject({ verdict: 'published', partitions: { forced: 120 } })
   expect(await mainBytes(project.dir, 'route_delays')).toEqual(reference)
-  expect(await snapshotsOnMain()).toHaveLength(before + 1)
+  const snapshots = await snapshotsOnMain()
+  expect(snapshots).toHaveLength(before + 1)
+  const seen = await stopReading()
+  expect([...seen.keys()].sort(), 'a reader saw the old head and the new one').toEqual(
+    snapshots
+      .slice(0, 2)
+      .map(({ snapshotId }) => snapshotId)
+      .sort(),
+  )
+  expect([...seen.values()], 'and each of them whole').toEqual([120, 120])
   next.kill('SIGKILL')
 })
 
@@ -91,7 +125,7 @@ test('a run that lost all of Temporal’s history: the same command reuses every
   expect(await mainBytes(project.dir, 'route_delays')).toEqual(reference)
 })
 
-async function snapshotsOnMain(): Promise<readonly unknown[]> {
+async function snapshotsOnMain(): Promise<readonly { readonly snapshotId: string }[]> {
   const history = await project.hindcast('history', 'route_delays', '--json')
-  return history.json<{ snapshots: unknown[] }>().snapshots
+  return history.json<{ snapshots: { snapshotId: string }[] }>().snapshots
 }

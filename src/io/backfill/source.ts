@@ -33,7 +33,7 @@ export async function pinSource(
   const table = await runtime.catalog.loadTable(identifier).catch((error: unknown) => {
     throw withHint(
       error,
-      `Import it first: hindcast import FILE --table ${view.source.table} --event-time ${view.source.eventTime}`,
+      `If it is yet to come: hindcast import FILE --table ${view.source.table} --event-time ${view.source.eventTime}`,
     )
   })
   const snapshot = chosenSnapshot(table, view, asOf)

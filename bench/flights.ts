@@ -1,0 +1,22 @@
+/**
+ * Both views of this repository over 181 days of 3,000,000 flights: Hindcast's steps from plan to published snapshot (without Temporal around
+ * them), against hand-written DuckDB SQL that writes the same columns as daily Parquet partitions and audits nothing. Two threads each.
+ * Usage: node bench/flights.ts [RUNS]
+ */
+import { machine, markdown, runCase, type Measured } from './measure.ts'
+
+const runs = Number(process.argv[2] ?? 5)
+const lines: string[] = []
+for (const view of ['origin_delays', 'route_delays']) {
+  const cases = new Map<string, Measured[]>([
+    [`${view}: DuckDB SQL by hand`, []],
+    [`${view}: Hindcast`, []],
+  ])
+  // In turn, so that a noisy minute falls on both.
+  for (let run = 0; run < runs; run++) {
+    for (const [name, measured] of cases)
+      measured.push(await runCase(name.endsWith('hand') ? 'flights-duckdb' : 'flights-hindcast', view))
+  }
+  lines.push(markdown(cases))
+}
+process.stdout.write(`node bench/flights.ts ${runs}\n${machine()}\n\n${lines.join('\n\n')}\n`)

@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+import { cpus, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+/** What a case says of itself on its last line. */
+export interface Measured {
+  readonly seconds: number
+  /** Peak resident set of its process. */
+  readonly megabytes: number
+  readonly rows: number
+}
+
+/** Runs a case in a process of its own, for its memory to be its own. */
+export function runCase(name: string, ...args: readonly string[]): Promise<Measured> {
+  const script = fileURLToPath(new URL(`cases/${name}.ts`, import.meta.url))
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let out = ''
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+    child.once('error', reject)
+    child.once('close', (code) => {
+      const last = out.trim().split('\n').at(-1)
+      if (code === 0 && last !== undefined) resolve(JSON.parse(last) as Measured)
+      else reject(new Error(`case ${name} ended with ${String(code)}`))
+    })
+  })
+}
+
+/** Says what a case took, as `runCase` reads it. */
+export function report(startedMs: number, rows: number): void {
+  const seconds = (performance.now() - startedMs) / 1000
+  const megabytes = process.resourceUsage().maxRSS / 1024
+  process.stdout.write(`${JSON.stringify({ seconds, megabytes, rows } satisfies Measured)}\n`)
+}
+
+const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b)
+export const median = (values: readonly number[]): number => sorted(values)[Math.floor(values.length / 2)] ?? Number.NaN
+
+const spread = (values: readonly number[], digits: number): string => {
+  const ordered = sorted(values)
+  return [ordered[0], median(values), ordered.at(-1)].map((value) => (value ?? Number.NaN).toFixed(digits)).join(' / ')
+}
+
+/** A Markdown table with minimum, median and maximum of each case, and its medians' ratio to the first. */
+export function markdown(cases: ReadonlyMap<string, readonly Measured[]>): string {
+  const [baseline] = cases.values()
+  const ratio = (runs: readonly Measured[], pick: (run: Measured) => number): string =>
+    (median(runs.map(pick)) / median((baseline ?? []).map(pick))).toFixed(2)
+  return [
+    '| case | rows | seconds (min / median / max) | ratio | peak MB (min / median / max) | ratio |',
+    '| --- | ---: | ---: | ---: | ---: | ---: |',
+    ...[...cases].map(([name, runs]) => {
+      const [seconds, megabytes] = [runs.map((run) => run.seconds), runs.map((run) => run.megabytes)]
+      return `| ${name} | ${runs[0]?.rows ?? ''} | ${spread(seconds, 1)} | ${ratio(runs, (run) => run.seconds)} | ${spread(megabytes, 0)} | ${ratio(runs, (run) => run.megabytes)} |`
+    }),
+  ].join('\n')
+}
+
+export const machine = (): string =>
+  `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`
