@@ -1,3 +1,4 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import {
   ActivityFailure,
   allHandlersFinished,
@@ -23,9 +24,11 @@ import {
   type BackfillActivities,
   type BackfillInput,
   type BackfillResult,
+  type DownstreamWorkflow,
   type PlanSummary,
   type Progress,
   type PublishedSnapshot,
+  type ReportVerdict,
   type RunState,
   type StagedSnapshot,
 } from '../src/contract/index.ts'
@@ -189,10 +192,9 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
     let next = first
     let failure: unknown
     const cut = (): boolean => workflowInfo().continueAsNewSuggested
-    const inFlight = new Set<Promise<void>>()
     const start = (index: number): void => {
       running += 1
-      const one = compute.computeSlice
+      void compute.computeSlice
         .executeWithOptions({ summary: `slice ${index + 1} of ${of.slices}` }, [{ plan: of.plan, index }])
         .then(
           (slice) => {
@@ -210,9 +212,7 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
         .finally(() => {
           running -= 1
           updatedMs = Date.now()
-          inFlight.delete(one)
         })
-      inFlight.add(one)
     }
     while (next < of.slices && failure === undefined && !cut()) {
       while (!paused && next < of.slices && running < concurrency) {
@@ -264,10 +264,7 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
         steps.runAudit.executeWithOptions({ summary: name }, [{ plan: planAddress, snapshotId, index }]),
       ),
     )
-    const reportOf = async (
-      verdict: 'published' | 'refused by its audits' | 'rejected',
-      ofSnapshot: string,
-    ): Promise<void> => {
+    const reportOf = async (verdict: ReportVerdict, ofSnapshot: string): Promise<void> => {
       const { rows, bytes, reused, rejectedRows } = totals
       report = await steps.writeReport({
         plan: planAddress,
@@ -304,29 +301,19 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
       }
     }
 
-    enter('publishing')
-    // Whatever comes in from here on, the answer of this step decides: a cancellation in between would leave it open.
-    published = await CancellationScope.nonCancellable(() =>
-      steps.publishSnapshot({ plan: planAddress, snapshotId, audits, decision }),
-    )
-
-    enter('handing-over')
-    const { snapshotId: publishedId } = published
-    await CancellationScope.nonCancellable(async () => {
+    const approved = plan
+    // A cancellation from here on comes too late: the answer of publishing decides, and what is published is handed over.
+    return await CancellationScope.nonCancellable(async () => {
+      enter('publishing')
+      published = await steps.publishSnapshot({ plan: planAddress, snapshotId, audits, decision })
+      enter('handing-over')
       await steps.dropBranch({ plan: planAddress })
-      await reportOf('published', publishedId)
+      await reportOf('published', published.snapshotId)
+      if (approved.onPublished !== null) await startDownstream(approved, approved.onPublished, published.snapshotId)
+      enter('published')
+      await condition(allHandlersFinished)
+      return result('published', approved, published.snapshotId)
     })
-    if (plan.onPublished !== null) {
-      await startChild(plan.onPublished.workflow, {
-        args: [{ view: plan.view, table: plan.table, snapshotId: publishedId, runId: plan.runId }],
-        taskQueue: plan.onPublished.taskQueue,
-        workflowId: `${plan.runId}/${plan.onPublished.workflow}`,
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-      })
-    }
-    enter('published')
-    await condition(allHandlersFinished)
-    return result('published', plan, publishedId)
   } catch (error) {
     if (isCancellation(error)) {
       enter('cancelled')
@@ -339,5 +326,19 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
     const cause = error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error
     lastError = cause instanceof Error ? cause.message : String(cause)
     throw cause
+  }
+}
+
+/** Starts the configured workflow on the published snapshot, once: a run that was reset finds it started. */
+async function startDownstream(plan: PlanSummary, downstream: DownstreamWorkflow, snapshotId: string): Promise<void> {
+  try {
+    await startChild(downstream.workflow, {
+      args: [{ view: plan.view, table: plan.table, snapshotId, runId: plan.runId }],
+      taskQueue: downstream.taskQueue,
+      workflowId: `${plan.runId}/${downstream.workflow}`,
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    })
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
   }
 }

@@ -14,6 +14,29 @@ export interface RunIdentity {
   readonly executionId: string
 }
 
+export interface PublishRequest {
+  readonly plan: string
+  /** The snapshot that was audited. */
+  readonly snapshotId: string
+  readonly audits: readonly AuditResult[]
+  readonly decision: ApprovalDecision | null
+}
+
+export type ReportVerdict = 'published' | 'refused by its audits' | 'rejected'
+
+export interface ReportRequest {
+  readonly plan: string
+  readonly snapshotId: string
+  readonly verdict: ReportVerdict
+  readonly audits: readonly AuditResult[]
+  readonly totals: {
+    readonly rows: number
+    readonly bytes: number
+    readonly reused: number
+    readonly rejectedRows: number
+  }
+}
+
 /** The side effects of one backfill, in the order of its steps. Each may run more than once and then gives the same answer. */
 export interface BackfillActivities {
   planBackfill(request: { readonly input: BackfillInput; readonly run: RunIdentity }): Promise<PlanSummary>
@@ -24,24 +47,8 @@ export interface BackfillActivities {
     readonly snapshotId: string
     readonly index: number
   }): Promise<AuditResult>
-  publishSnapshot(request: {
-    readonly plan: string
-    readonly snapshotId: string
-    readonly audits: readonly AuditResult[]
-    readonly decision: ApprovalDecision | null
-  }): Promise<PublishedSnapshot>
+  publishSnapshot(request: PublishRequest): Promise<PublishedSnapshot>
   /** Writes audit.json and report.html; gives the report's address. */
-  writeReport(request: {
-    readonly plan: string
-    readonly snapshotId: string
-    readonly verdict: 'published' | 'refused by its audits' | 'rejected'
-    readonly audits: readonly AuditResult[]
-    readonly totals: {
-      readonly rows: number
-      readonly bytes: number
-      readonly reused: number
-      readonly rejectedRows: number
-    }
-  }): Promise<string>
+  writeReport(request: ReportRequest): Promise<string>
   dropBranch(request: { readonly plan: string }): Promise<void>
 }

@@ -1,4 +1,4 @@
-export type { BackfillActivities, RunIdentity } from './activities.ts'
+export type { BackfillActivities, PublishRequest, ReportRequest, ReportVerdict, RunIdentity } from './activities.ts'
 export {
   approvalSchema,
   concurrencySchema,

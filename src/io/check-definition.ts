@@ -10,6 +10,7 @@ import {
 import { decimalShape, type IcebergType, type PrimitiveType, type Schema } from '../iceberg/index.ts'
 import type { DuckDb } from './duckdb.ts'
 import { duckDbType } from './duckdb-types.ts'
+import { inFile } from './definition-file.ts'
 import { icebergTypeOf } from './import-types.ts'
 import { rowExpressionProblem, type Problem } from './row-expression.ts'
 
@@ -190,17 +191,4 @@ function emptyRelation({ columns }: Scope): string {
     }
   })
   return `SELECT ${typed.join(', ')} WHERE false`
-}
-
-function inFile<T>(file: string, action: () => T): T {
-  try {
-    return action()
-  } catch (error) {
-    if (!isHindcastError(error)) throw error
-    throw new HindcastError(error.code, `${file}: ${error.message}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      context: { ...error.context, file },
-      cause: error,
-    })
-  }
 }

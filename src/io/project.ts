@@ -5,6 +5,7 @@ import { join, relative } from 'node:path'
 import { HindcastError, isHindcastError, nearest } from '../contract/index.ts'
 import { canonicalView, isFeatureView, type ViewDefinition } from '../definition/index.ts'
 import { codeVersion } from './code-version.ts'
+import { inFile } from './definition-file.ts'
 import { CONFIG_FILE, type ProjectSettings } from './project-config.ts'
 import { importProjectFile } from './project-module.ts'
 
@@ -88,10 +89,11 @@ async function importDefinitions(path: string, file: string, generation: string)
   try {
     return await importProjectFile(path, generation)
   } catch (cause) {
-    if (isHindcastError(cause))
+    if (isHindcastError(cause)) {
       return inFile(file, () => {
         throw cause
       })
+    }
     throw new HindcastError(
       'DEFINITION_INVALID',
       `${file} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -101,19 +103,5 @@ async function importDefinitions(path: string, file: string, generation: string)
         cause,
       },
     )
-  }
-}
-
-/** Adds the file to what a definition's error says. */
-function inFile<T>(file: string, action: () => T): T {
-  try {
-    return action()
-  } catch (error) {
-    if (!isHindcastError(error)) throw error
-    throw new HindcastError(error.code, `${file}: ${error.message}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      context: { ...error.context, file },
-      cause: error,
-    })
   }
 }

@@ -9,6 +9,7 @@ export function scriptedActivities(script: {
   readonly plan?: Partial<PlanSummary>
   readonly audits?: readonly ('pass' | 'warn' | 'fail')[]
   readonly onSlice?: (index: number) => Promise<void>
+  readonly onPublish?: () => Promise<void>
 }): BackfillActivities & { readonly calls: string[] } {
   const calls: string[] = []
   const audits = script.audits ?? ['pass']
@@ -83,7 +84,10 @@ export function scriptedActivities(script: {
         blocking: status !== 'warn',
       })
     },
-    publishSnapshot: ({ snapshotId }) => noted('publish', { snapshotId, published: true, restaged: false }),
+    publishSnapshot: async ({ snapshotId }) => {
+      await script.onPublish?.()
+      return noted('publish', { snapshotId, published: true, restaged: false })
+    },
     writeReport: ({ verdict }) => noted(`report ${verdict}`, 'file:///warehouse/_hindcast/report.html'),
     dropBranch: () => noted('drop branch', undefined),
   }

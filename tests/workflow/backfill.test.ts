@@ -130,6 +130,44 @@ test('a cancelled run publishes nothing and drops its branch', async () => {
   expect(activities.calls).toContain('drop branch')
 })
 
+test('a cancellation that comes while it publishes is too late: the run ends as published, and hands over', async () => {
+  let publishing = false
+  let finish = (): void => undefined
+  const activities = scriptedActivities({
+    slices: 1,
+    onPublish: () => {
+      publishing = true
+      return new Promise((resolve) => (finish = resolve))
+    },
+  })
+  await running(activities, input, async (handle) => {
+    await until('it publishes', () => publishing)
+    await handle.cancel()
+    await until('the cancellation is in the history', async () =>
+      ((await handle.fetchHistory()).events ?? []).some(
+        (event) => event.workflowExecutionCancelRequestedEventAttributes,
+      ),
+    )
+    finish()
+    expect(await handle.result()).toMatchObject({ verdict: 'published' })
+  })
+  expect(activities.calls.slice(-3)).toEqual(['publish', 'drop branch', 'report published'])
+})
+
+test('a published run starts the configured workflow with the snapshot, and does not wait for it', async () => {
+  const activities = scriptedActivities({
+    slices: 1,
+    plan: { onPublished: { workflow: 'train', taskQueue: 'training' } },
+  })
+  await running(activities, input, async (handle) => {
+    expect(await handle.result()).toMatchObject({ verdict: 'published' })
+    const training = temporal.client.workflow.getHandle(`${handle.workflowId}/train`)
+    const description = await training.describe()
+    expect(description).toMatchObject({ type: 'train', taskQueue: 'training', status: { name: 'RUNNING' } })
+    await training.terminate()
+  })
+})
+
 test('2,000 slices: the run is cut into executions of fewer than 10,000 events, and loses none', async () => {
   const activities = scriptedActivities({ slices: 2_000, plan: { concurrency: 100 } })
   await running(activities, input, async (handle) => {

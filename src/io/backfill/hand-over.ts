@@ -1,23 +1,10 @@
-import type { AuditResult } from '../../contract/index.ts'
+import type { ReportRequest } from '../../contract/index.ts'
 import { renderRunReport } from '../../report/index.ts'
 import type { Runtime } from '../runtime.ts'
 import { runsFolder } from '../run-store.ts'
 import { recordAudits } from './audit.ts'
 import { readPlan } from './plan.ts'
 import { dropStagedBranch } from './publish.ts'
-
-export interface ReportRequest {
-  readonly plan: string
-  readonly snapshotId: string
-  readonly verdict: 'published' | 'refused by its audits' | 'rejected'
-  readonly audits: readonly AuditResult[]
-  readonly totals: {
-    readonly rows: number
-    readonly bytes: number
-    readonly reused: number
-    readonly rejectedRows: number
-  }
-}
 
 export const reportPath = (runtime: Runtime, table: string, runId: string): string =>
   `${runsFolder(runtime.warehouse, table)}/${runId}/report.html`

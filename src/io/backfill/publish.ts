@@ -1,11 +1,10 @@
 import {
   HindcastError,
   summaryKeys,
-  type ApprovalDecision,
-  type AuditResult,
   type BuildRecord,
   type LedgerEntry,
   type PublishedSnapshot,
+  type PublishRequest,
 } from '../../contract/index.ts'
 import { SEMANTICS_VERSION } from '../../definition/index.ts'
 import { ancestorsOf, setBranch, type Snapshot, type Table, type TableUpdate } from '../../iceberg/index.ts'
@@ -17,14 +16,6 @@ import { recordPath, stagedBranch, stagedSnapshotId, stageOnHead } from './stage
 import { latestRecord, mainHead, targetIdentifier } from './target.ts'
 
 const maxTurns = 20
-
-export interface PublishRequest {
-  readonly plan: string
-  /** The snapshot that was audited. */
-  readonly snapshotId: string
-  readonly audits: readonly AuditResult[]
-  readonly decision: ApprovalDecision | null
-}
 
 /**
  * Makes `main` the audited snapshot by one compare-and-swap. When `main` moved meanwhile in other partitions, the same files are staged
