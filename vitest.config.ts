@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 /** What a test prints nobody reads until it hides something: printing fails the run. */
@@ -5,7 +6,11 @@ const refuseOutput = (log: string, type: 'stdout' | 'stderr'): never => {
   throw new Error(`a test printed to ${type}: ${log.trim()}`)
 }
 
+/** Projects that tests make elsewhere import the library by its name, as a user's do. */
+const resolve = { alias: { hindcast: fileURLToPath(new URL('src/index.ts', import.meta.url)) } }
+
 const kind = (name: string, timeoutMs: number, oneAfterAnother = false) => ({
+  resolve,
   test: {
     name,
     include: [`tests/${name}/**/*.test.ts`],

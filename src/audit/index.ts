@@ -1,1 +1,9 @@
-export { auditColumns, auditName, auditQuery, judge, needsBaseline, type Measurement } from './checks.ts'
+export {
+  auditColumns,
+  auditName,
+  auditQuery,
+  judge,
+  needsBaseline,
+  type AuditMeasurements,
+  type Measurement,
+} from './checks.ts'

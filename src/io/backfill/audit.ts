@@ -1,16 +1,25 @@
-import { auditColumns, auditQuery, judge, needsBaseline, type Measurement } from '../../audit/index.ts'
+import {
+  auditColumns,
+  auditQuery,
+  judge,
+  needsBaseline,
+  type AuditMeasurements,
+  type Measurement,
+} from '../../audit/index.ts'
 import { HindcastError, type AuditResult } from '../../contract/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
+import { partitionAt } from '../../plan/index.ts'
 import { sourceRelation } from '../parquet-read.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import type { StepOptions } from './compute-slice.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
-import { filesByPartition, targetIdentifier } from './target.ts'
+import { filesByPartition, latestRecord, targetIdentifier } from './target.ts'
 
 /**
- * Runs one of the view's audits on the partitions that a staged snapshot replaced. The baseline is what the snapshot's parent shows
- * in the same partitions; where it shows nothing there, all that it shows.
+ * Runs one of the view's audits on a staged snapshot: on all its partitions that were computed from the present definition (others may lack a
+ * column, or hold it with another meaning), and on those that the run wrote. The baseline is what the snapshot's parent shows in the same
+ * partitions; where it shows nothing there, all that it shows.
  */
 export async function runAudit(
   runtime: Runtime,
@@ -25,34 +34,42 @@ export async function runAudit(
   if (staged === undefined) {
     throw new HindcastError('SNAPSHOT_NOT_FOUND', `the staged snapshot ${request.snapshotId} is no longer in the table`)
   }
-  const ordinals = plan.slices.flatMap((slice) => slice.partitions.map(({ ordinal }) => ordinal))
-  const stagedFiles = pick(await filesByPartition(runtime, table, staged.snapshotId), ordinals)
-  const baselineFiles = needsBaseline(audit)
-    ? baseline(await filesByPartition(runtime, table, staged.parentSnapshotId ?? null), ordinals)
-    : []
+  const parent = staged.parentSnapshotId ?? null
+  const stagedFiles = await filesByPartition(runtime, table, staged.snapshotId)
+  const parentFiles = await filesByPartition(runtime, table, parent)
+  const written = plan.slices.flatMap((slice) => slice.partitions.map(({ ordinal }) => ordinal))
+  const isWritten = new Set(written)
+  const record = await latestRecord(runtime, table.metadata, parent)
+  const kept = [...parentFiles.keys()].filter((ordinal) => {
+    const entry = record?.ledger[partitionAt(plan.definition.partitionBy, ordinal).key]
+    return entry?.definition === plan.fingerprint.data && !isWritten.has(ordinal)
+  })
+
   const columns = auditColumns(audit, plan.definition)
   const options = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
-
-  const measured = await runtime.withEngine(async (db): Promise<Measurement> => {
-    await db.run(`CREATE TEMP VIEW staged AS FROM ${sourceRelation(stagedFiles, plan.target.schema, columns)}`, options)
-    await db.run(
-      `CREATE TEMP VIEW baseline AS FROM ${sourceRelation(baselineFiles, plan.target.schema, columns)}`,
-      options,
-    )
-    const [row] = await db.rows<{ value: number | null; rows: bigint | number; baseline_rows: bigint | number }>(
-      auditQuery(audit, plan.definition),
-      options,
-    )
-    if (row === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'an audit query gave no row')
-    return { value: row.value, rows: Number(row.rows), baselineRows: Number(row.baseline_rows) }
+  const measurements = await runtime.withEngine(async (db): Promise<AuditMeasurements> => {
+    const relation = (files: readonly DataFile[]): string => sourceRelation(files, plan.target.schema, columns)
+    const measure = async (ordinals: readonly number[]): Promise<Measurement> => {
+      const baseline = needsBaseline(audit) ? baselineOf(parentFiles, ordinals) : []
+      await db.run(`CREATE OR REPLACE TEMP VIEW staged AS FROM ${relation(pick(stagedFiles, ordinals))}`, options)
+      await db.run(`CREATE OR REPLACE TEMP VIEW baseline AS FROM ${relation(baseline)}`, options)
+      const [row] = await db.rows<{ value: number | null; rows: bigint | number; baseline_rows: bigint | number }>(
+        auditQuery(audit, plan.definition),
+        options,
+      )
+      if (row === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'an audit query gave no row')
+      return { value: row.value, rows: Number(row.rows), baselineRows: Number(row.baseline_rows) }
+    }
+    const run = await measure(written)
+    return { run, snapshot: kept.length === 0 ? run : await measure([...kept, ...written]) }
   })
-  return judge(audit, measured)
+  return judge(audit, measurements)
 }
 
 const pick = (files: ReadonlyMap<number, readonly DataFile[]>, ordinals: readonly number[]): DataFile[] =>
   ordinals.flatMap((ordinal) => files.get(ordinal) ?? [])
 
-function baseline(files: ReadonlyMap<number, readonly DataFile[]>, ordinals: readonly number[]): DataFile[] {
+function baselineOf(files: ReadonlyMap<number, readonly DataFile[]>, ordinals: readonly number[]): DataFile[] {
   const same = pick(files, ordinals)
   return same.length > 0 ? same : [...files.values()].flat()
 }

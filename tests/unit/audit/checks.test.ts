@@ -19,6 +19,9 @@ afterAll(async () => {
   await dir[Symbol.asyncDispose]()
 })
 
+/** The verdict when the run wrote the whole snapshot. */
+const verdict = (audit: AuditDefinition, measured: Measurement) => judge(audit, { snapshot: measured, run: measured })
+
 async function measure(audit: AuditDefinition, staged: string, baseline = staged): Promise<Measurement> {
   await db.run(`CREATE OR REPLACE TEMP VIEW staged AS ${staged}`)
   await db.run(`CREATE OR REPLACE TEMP VIEW baseline AS ${baseline}`)
@@ -37,15 +40,15 @@ describe('unique', () => {
   test('counts the rows beyond the first of each key', async () => {
     const measured = await measure(unique, rows(`('a', 1), ('a', 2), ('a', 2), ('b', 1)`))
     expect(measured).toMatchObject({ value: 2, rows: 4 })
-    expect(judge(unique, measured)).toMatchObject({
+    expect(verdict(unique, measured)).toMatchObject({
       status: 'fail',
       message: 'unique: 2 of 4 rows repeat a key, limit 0',
     })
   })
 
   test('passes on distinct keys and on no rows', async () => {
-    expect(judge(unique, await measure(unique, rows(`('a', 1), ('b', 1)`))).status).toBe('pass')
-    expect(judge(unique, await measure(unique, `${rows(`('a', 1)`)} WHERE false`)).status).toBe('pass')
+    expect(verdict(unique, await measure(unique, rows(`('a', 1), ('b', 1)`))).status).toBe('pass')
+    expect(verdict(unique, await measure(unique, `${rows(`('a', 1)`)} WHERE false`)).status).toBe('pass')
   })
 })
 
@@ -55,19 +58,35 @@ describe('null rate', () => {
   test('a rate at the limit passes, one above fails or warns', async () => {
     const measured = await measure(audit(0.25), rows(`('a', 1), ('b', NULL), ('c', 0), ('d', 4)`))
     expect(measured.value).toBe(0.25)
-    expect(judge(audit(0.25), measured).status).toBe('pass')
-    expect(judge(audit(0.24), measured)).toMatchObject({
+    expect(verdict(audit(0.25), measured).status).toBe('pass')
+    expect(verdict(audit(0.24), measured)).toMatchObject({
       status: 'fail',
       message: 'null_rate(v): 0.250 of 4 rows are null, limit 0.24',
     })
-    expect(judge(audit(0.24, false), measured).status).toBe('warn')
+    expect(verdict(audit(0.24, false), measured).status).toBe('warn')
   })
 
   test('no rows are no nulls', async () => {
     const measured = await measure(audit(0), `${rows(`('a', 1)`)} WHERE false`)
     expect(measured.value).toBeNull()
-    expect(judge(audit(0), measured).status).toBe('pass')
+    expect(verdict(audit(0), measured).status).toBe('pass')
   })
+})
+
+test('the snapshot decides; a run that stands out by itself only warns, and says so', () => {
+  const audit: AuditDefinition = { kind: 'null_rate', column: 'v', max: 0.1, blocking: true }
+  const [low, high] = [
+    { value: 0.05, rows: 1000, baselineRows: 0 },
+    { value: 0.5, rows: 10, baselineRows: 0 },
+  ]
+  expect(judge(audit, { snapshot: low, run: low }).status).toBe('pass')
+  expect(judge(audit, { snapshot: low, run: high })).toMatchObject({
+    status: 'warn',
+    value: 0.05,
+    message:
+      'null_rate(v): 0.0500 of 1,000 rows are null, limit 0.1; what this run wrote alone: 0.500 of 10 rows are null, limit 0.1',
+  })
+  expect(judge(audit, { snapshot: high, run: low }).status).toBe('fail')
 })
 
 describe('drift', () => {
@@ -89,7 +108,7 @@ describe('drift', () => {
     const psi = p.reduce((sum, share, i) => sum + (share - (q[i] as number)) * Math.log(share / (q[i] as number)), 0)
     const measured = await measure(audit, staged, baseline)
     expect(measured.value).toBeCloseTo(psi, 12)
-    expect(judge(audit, measured).status).toBe('fail')
+    expect(verdict(audit, measured).status).toBe('fail')
   })
 
   test('nulls that come up are drift', async () => {
@@ -105,7 +124,7 @@ describe('drift', () => {
     const none = `${normal(1, 'i')} WHERE false`
     for (const measured of [await measure(audit, normal(10, 'i'), none), await measure(audit, none, normal(10, 'i'))]) {
       expect(measured.value).toBeNull()
-      expect(judge(audit, measured)).toMatchObject({ status: 'pass' })
+      expect(verdict(audit, measured)).toMatchObject({ status: 'pass' })
     }
   })
 
