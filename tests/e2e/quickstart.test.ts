@@ -191,7 +191,7 @@ describe('both views over 181 days of three million flights', () => {
     expect(status.json()).toMatchObject({ status: 'completed', state: 'published' })
   })
 
-  test('rows that another tool deletes are missed by the next plan, and the next run brings the same bytes back', async () => {
+  test('the next plan notices rows that another tool deleted, and the next run brings the same bytes back', async () => {
     const before = await mainBytes(project.dir, 'origin_delays')
     const { deleted } = await runPython<{ deleted: number }>(script('delete_day.py'), [
       catalogFile(),
