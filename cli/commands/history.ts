@@ -1,5 +1,5 @@
 import { HindcastError, summaryKeys } from '../../src/contract/index.ts'
-import { ancestorsOf } from '../../src/iceberg/index.ts'
+import { ancestorsOf, qualifiedName } from '../../src/iceberg/index.ts'
 import { mainHead, targetIdentifier } from '../../src/io/backfill/index.ts'
 import { findView, loadDefinitions } from '../../src/io/project.ts'
 import type { CommandContext } from '../context.ts'
@@ -36,7 +36,7 @@ export async function historyCommand(context: CommandContext, [view = '']: reado
     totalRows: Number(snapshot.summary['total-records'] ?? '0'),
     ref: tags.get(snapshot.snapshotId) ?? null,
   }))
-  const name = [...identifier.namespace, identifier.name].join('.')
+  const name = qualifiedName(identifier)
   context.output.result({ view, table: name, snapshots }, () =>
     snapshots.length === 0
       ? `${name} has no published snapshot yet.`

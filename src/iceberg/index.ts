@@ -50,15 +50,16 @@ export type {
   SortOrder,
   TableMetadata,
 } from './table-metadata.ts'
-export type {
-  Catalog,
-  CommitOutcome,
-  NewTable,
-  Table,
-  TableChange,
-  TableIdentifier,
-  TableRequirement,
-  TableUpdate,
+export {
+  qualifiedName,
+  type Catalog,
+  type CommitOutcome,
+  type NewTable,
+  type Table,
+  type TableChange,
+  type TableIdentifier,
+  type TableRequirement,
+  type TableUpdate,
 } from './table.ts'
 export type { TimeRange } from './time-range.ts'
 export {

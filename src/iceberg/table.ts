@@ -6,6 +6,9 @@ export interface TableIdentifier {
   readonly name: string
 }
 
+/** The identifier as people write it: `features.origin_delays`. */
+export const qualifiedName = ({ namespace, name }: TableIdentifier): string => [...namespace, name].join('.')
+
 /** A table as it was when loaded: immutable, load again to see newer commits. */
 export interface Table {
   readonly identifier: TableIdentifier

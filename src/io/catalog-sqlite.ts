@@ -15,6 +15,7 @@ import {
   type TableIdentifier,
   type TableMetadata,
   withMetadataLog,
+  qualifiedName,
 } from '../iceberg/index.ts'
 import { connectSqlite, invalidCatalog, isConstraintViolation, type SqliteConnection } from './sqlite-connection.ts'
 
@@ -122,9 +123,9 @@ class SqliteCatalog implements Catalog {
   async createTable(identifier: TableIdentifier, table: NewTable): Promise<Table> {
     checkNames(identifier)
     const exists = (cause?: unknown): HindcastError =>
-      new HindcastError('CONFLICT', `table ${text(identifier)} already exists`, {
+      new HindcastError('CONFLICT', `table ${qualifiedName(identifier)} already exists`, {
         hint: 'Load it instead, or choose another name.',
-        context: { table: text(identifier) },
+        context: { table: qualifiedName(identifier) },
         cause,
       })
     if (await this.tableExists(identifier)) throw exists()
@@ -238,9 +239,9 @@ class SqliteCatalog implements Catalog {
 
   async #loadFrom(identifier: TableIdentifier, metadataLocation: string): Promise<Table> {
     const fail = (why: string, cause: unknown): HindcastError =>
-      new HindcastError('METADATA_INVALID', `table ${text(identifier)} cannot be loaded: ${why}`, {
+      new HindcastError('METADATA_INVALID', `table ${qualifiedName(identifier)} cannot be loaded: ${why}`, {
         hint: 'Restore the metadata file the catalog points at, or register the table again from an older one.',
-        context: { table: text(identifier), path: metadataLocation },
+        context: { table: qualifiedName(identifier), path: metadataLocation },
         cause,
       })
     let bytes: Uint8Array
@@ -266,26 +267,28 @@ class SqliteCatalog implements Catalog {
   }
 
   async #notFound(identifier: TableIdentifier): Promise<HindcastError> {
-    const names = (await this.listTables()).map(text)
-    const near = nearest(text(identifier), names)
+    const names = (await this.listTables()).map(qualifiedName)
+    const near = nearest(qualifiedName(identifier), names)
     const known = names.length === 0 ? 'The catalog has no tables yet.' : `Tables: ${names.slice(0, 20).join(', ')}.`
-    return new HindcastError('TABLE_NOT_FOUND', `there is no table ${text(identifier)} in catalog ${this.name}`, {
-      hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : known,
-      context: { table: text(identifier), nearest: near },
-    })
+    return new HindcastError(
+      'TABLE_NOT_FOUND',
+      `there is no table ${qualifiedName(identifier)} in catalog ${this.name}`,
+      {
+        hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : known,
+        context: { table: qualifiedName(identifier), nearest: near },
+      },
+    )
   }
 }
-
-const text = (identifier: TableIdentifier): string => [...identifier.namespace, identifier.name].join('.')
 
 /** Names become folders and are joined by dots. */
 function checkNames(identifier: TableIdentifier): void {
   const parts = [...identifier.namespace, identifier.name]
   const bad = parts.find((part) => !/^[\p{L}\p{N}_][\p{L}\p{N}_-]*$/u.test(part))
   if (identifier.namespace.length > 0 && bad === undefined) return
-  throw new HindcastError('REQUEST_INVALID', `"${text(identifier)}" is no name for a table`, {
+  throw new HindcastError('REQUEST_INVALID', `"${qualifiedName(identifier)}" is no name for a table`, {
     hint: 'Write namespace.table, of letters, digits, _ and -.',
-    context: { table: text(identifier) },
+    context: { table: qualifiedName(identifier) },
   })
 }
 

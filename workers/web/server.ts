@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { HindcastError, isHindcastError } from '../../src/contract/index.ts'
+import { qualifiedName } from '../../src/iceberg/index.ts'
 import { mainHead, reportPath, targetIdentifier } from '../../src/io/backfill/index.ts'
 import { loadDefinitions } from '../../src/io/project.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
@@ -78,8 +79,8 @@ async function route(
 
 async function findReport(runtime: Runtime, runId: string): Promise<Uint8Array | null> {
   if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(runId)) return null
-  for (const { namespace, name } of await runtime.catalog.listTables([runtime.settings.config.namespace])) {
-    const path = reportPath(runtime, [...namespace, name].join('.'), runId)
+  for (const identifier of await runtime.catalog.listTables([runtime.settings.config.namespace])) {
+    const path = reportPath(runtime, qualifiedName(identifier), runId)
     if ((await runtime.io.size(path)) !== null) return runtime.io.read(path)
   }
   return null
@@ -101,7 +102,7 @@ async function overview({ runtime, client, target }: WebPageOptions): Promise<Ov
       const snapshot = table?.metadata.snapshots.find(({ snapshotId }) => snapshotId === head)
       return {
         name: definition.name,
-        table: [...identifier.namespace, identifier.name].join('.'),
+        table: qualifiedName(identifier),
         file,
         features: definition.features.length + definition.derived.length,
         snapshotId: head?.toString() ?? null,

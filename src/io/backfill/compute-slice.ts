@@ -96,8 +96,7 @@ async function compute(
     source.schema.fields.map(({ name }) => name),
   )
   const compiled = compileSlice(definition, { ...range, sourceSchema: source.schema, outputSchema: target.schema })
-  const featureTime = target.schema.fields.find(({ name }) => name === 'feature_time')
-  const spec = targetSpec(definition, featureTime?.id ?? 0)
+  const spec = targetSpec(definition, target.schema)
   const destinations = new Map(slice.partitions.map(({ ordinal, path }) => [ordinal, path]))
   const engineOptions = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
 
@@ -153,10 +152,9 @@ async function writeManifest(
   files: readonly DataFile[],
 ): Promise<SliceResult['manifest']> {
   const { schema, location } = plan.target
-  const featureTime = schema.fields.find(({ name }) => name === 'feature_time')
   const { bytes, manifest } = encodeManifest({
     schema,
-    spec: targetSpec(plan.definition, featureTime?.id ?? 0),
+    spec: targetSpec(plan.definition, schema),
     content: 'data',
     entries: files.map((dataFile) => ({
       status: EntryStatus.added,

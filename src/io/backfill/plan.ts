@@ -10,8 +10,8 @@ import {
 } from '../../contract/index.ts'
 import { auditName } from '../../audit/index.ts'
 import { lookback, requiredColumns } from '../../compile/index.ts'
-import { outputSchema, SEMANTICS_VERSION, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
-import { evolveSchema, partitionPath, type Schema } from '../../iceberg/index.ts'
+import { outputSchema, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
+import { evolveSchema, partitionPath, qualifiedName, type Schema } from '../../iceberg/index.ts'
 import { classify, filesTouching, groupIntoSlices, partitionsOf, type SourceFile } from '../../plan/index.ts'
 import { checkDefinition } from '../check-definition.ts'
 import { findView, loadDefinitions } from '../project.ts'
@@ -36,25 +36,16 @@ export async function planRun(runtime: Runtime, input: BackfillInput, run: RunId
   // Refused input leaves no folder behind: what can be refused is refused by a plan without a run.
   const draft = await makePlan(runtime, input)
   const claimed = await claimRun(runtime.io, draft.runsFolder, run)
-  const plan = withRun(runtime, draft, { ...claimed, workflowId: run.workflowId })
+  const plan: BackfillPlan = {
+    ...draft,
+    summary: { ...draft.summary, runId: claimed.runId, plan: `${claimed.folder}/plan.json` },
+    run: { workflowId: run.workflowId, folder: claimed.folder },
+  }
   await runtime.io.replace(plan.summary.plan, toJsonBytes(plan))
   return plan
 }
 
 export const readPlan = (runtime: Runtime, address: string): Promise<BackfillPlan> => readJson(runtime.io, address)
-
-function withRun(
-  runtime: Runtime,
-  draft: BackfillPlan,
-  run: { readonly runId: string; readonly workflowId: string; readonly folder: string },
-): BackfillPlan {
-  return {
-    ...draft,
-    summary: { ...draft.summary, runId: run.runId, plan: `${run.folder}/plan.json` },
-    run: { workflowId: run.workflowId, folder: run.folder },
-    createdAt: new Date(runtime.now()).toISOString(),
-  }
-}
 
 /**
  * Plans a backfill from metadata alone: which partitions of the range are fresh, why the others are not, and the slices that compute
@@ -76,12 +67,10 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const wanted = outputSchema(definition, source.schema, checked.expressionTypes)
 
   const identifier = targetIdentifier(runtime, definition.name)
-  const tableName = [...identifier.namespace, identifier.name].join('.')
+  const tableName = qualifiedName(identifier)
   const table = await loadIfExists(runtime, identifier)
   const schema = table === null ? wanted : evolveSchema(table.metadata, wanted)
-  const featureTime = schema.fields.find(({ name }) => name === 'feature_time')
-  if (featureTime === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'a feature table has no feature_time')
-  const spec = targetSpec(definition, featureTime.id)
+  const spec = targetSpec(definition, schema)
   if (table !== null) requireSpec(table, spec)
   const location = table?.metadata.location ?? [runtime.warehouse, ...identifier.namespace, identifier.name].join('/')
   const base = table === null ? null : mainHead(table.metadata)
@@ -101,15 +90,13 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   )
   const columnIdentity = columnsIdentity(source, columns)
   const fingerprint = viewFingerprint(definition)
-  // A schema that differs in column ids is another table layout: files of the old one must not pass for it.
-  const semantics = sha256(JSON.stringify([fingerprint.data, SEMANTICS_VERSION])).slice(0, 32)
 
   const planned: PlannedPartition[] = partitions.map((partition, i) => {
     const seen = (touching[i] ?? []).map((index) => files[index] as SourceFile)
     const sourceHash = sourceIdentity(columnIdentity, seen)
     const liveFiles = (live.get(partition.ordinal) ?? []).map(({ filePath }) => filePath)
     const reason = classify(
-      { definition: semantics, source: sourceHash },
+      { definition: fingerprint.data, source: sourceHash },
       record?.ledger[partition.key],
       liveFiles,
       input.force === true,
@@ -136,8 +123,9 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     const members = ordinals.map((ordinal) => {
       const partition = planned[indexByOrdinal.get(ordinal) ?? -1] as PlannedPartition
       const address = partitionAddress({
-        definition: semantics,
+        definition: fingerprint.data,
         source: partition.source,
+        // A schema that differs in column ids is another table layout: files of the old one must not pass for it.
         engine: `${engine} ${JSON.stringify(schema.fields.map(({ id }) => id))}`,
         key: partition.key,
         replaces: (live.get(ordinal) ?? []).map(({ filePath }) => filePath),
@@ -159,7 +147,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const planHash = sha256(
     JSON.stringify([
       tableName,
-      semantics,
+      fingerprint.data,
       schema.fields,
       slices.map(({ address }) => address),
       base?.toString() ?? null,
@@ -190,7 +178,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     },
     run: { workflowId: '', folder: '' },
     definition,
-    fingerprint: { data: semantics, metadata: fingerprint.metadata },
+    fingerprint,
     codeVersion: definitions.codeVersion,
     engine,
     runsFolder: runsFolder(runtime.warehouse, tableName),

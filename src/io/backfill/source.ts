@@ -2,6 +2,7 @@ import { HindcastError, parseInstant, floorDiv, MICROS_PER_DAY, type Micros } fr
 import {
   decodeSingleValue,
   planFiles,
+  qualifiedName,
   snapshotFor,
   type DataFile,
   type NestedField,
@@ -98,7 +99,7 @@ export async function sourceFiles(
     snapshotId: source.snapshot.snapshotId,
   })
   if (deleteFiles.length > 0) {
-    const name = [...source.table.identifier.namespace, source.table.identifier.name].join('.')
+    const name = qualifiedName(source.table.identifier)
     throw new HindcastError('FEATURE_UNSUPPORTED', `source ${name} has row-level deletes, which are not read yet`, {
       hint: 'Rewrite its data files first (Spark: CALL system.rewrite_data_files with delete-file-threshold 1).',
       context: { table: name },

@@ -103,8 +103,7 @@ function withSchema(plan: BackfillPlan, table: Table, change: TableChange): Tabl
 async function ensureTable(runtime: Runtime, plan: BackfillPlan): Promise<Table> {
   const identifier = targetIdentifier(runtime, plan.target.name)
   const { schema } = plan.target
-  const featureTime = schema.fields.find(({ name }) => name === 'feature_time')
-  const spec = targetSpec(plan.definition, featureTime?.id ?? 0)
+  const spec = targetSpec(plan.definition, schema)
   const found = await loadIfExists(runtime, identifier)
   if (found !== null) {
     requireSpec(found, spec)

@@ -8,8 +8,10 @@ import {
 } from '../../contract/index.ts'
 import {
   planFiles,
+  qualifiedName,
   type DataFile,
   type PartitionSpec,
+  type Schema,
   type Table,
   type TableIdentifier,
   type TableMetadata,
@@ -31,11 +33,13 @@ export async function loadIfExists(runtime: Runtime, identifier: TableIdentifier
 export const mainHead = (metadata: TableMetadata): bigint | null => metadata.refs['main']?.snapshotId ?? null
 
 /** A feature table's partition spec: its feature time by the view's unit. */
-export function targetSpec(view: ViewDefinition, featureTimeId: number): PartitionSpec {
+export function targetSpec(view: ViewDefinition, schema: Schema): PartitionSpec {
   const transform = view.partitionBy
+  const featureTime = schema.fields.find(({ name }) => name === 'feature_time')
+  if (featureTime === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'a feature table has no feature_time')
   return {
     specId: 0,
-    fields: [{ sourceId: featureTimeId, fieldId: 1000, name: `feature_time_${transform}`, transform }],
+    fields: [{ sourceId: featureTime.id, fieldId: 1000, name: `feature_time_${transform}`, transform }],
   }
 }
 
@@ -45,7 +49,7 @@ export function requireSpec(table: Table, wanted: PartitionSpec): void {
   const shape = (of: PartitionSpec | undefined): string =>
     JSON.stringify(of?.fields.map(({ sourceId, transform }) => [sourceId, transform]))
   if (shape(spec) === shape(wanted)) return
-  const name = [...table.identifier.namespace, table.identifier.name].join('.')
+  const name = qualifiedName(table.identifier)
   throw new HindcastError('FEATURE_UNSUPPORTED', `${name} is partitioned otherwise than its view says`, {
     hint: 'A table’s partitioning is not changed in place: set partitionBy back, or give the view a new name.',
     context: { table: name },
@@ -64,7 +68,7 @@ export async function filesByPartition(
   if (deleteFiles.length > 0) {
     throw new HindcastError(
       'FEATURE_UNSUPPORTED',
-      `${[...table.identifier.namespace, table.identifier.name].join('.')} has row-level deletes, which feature tables do not take yet`,
+      `${qualifiedName(table.identifier)} has row-level deletes, which feature tables do not take yet`,
       {
         hint: 'Rewrite its data files (Spark: CALL system.rewrite_data_files with delete-file-threshold 1), or roll back.',
       },
