@@ -147,7 +147,8 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
     },
     {
       description: 'Change how many slices are in flight at once',
-      validator: (request) => void orFail(() => parseRequest(concurrencySchema, request, 'setConcurrency')),
+      validator: (request) =>
+        void orFail(() => parseRequest(concurrencySchema, request, 'setConcurrency', { concurrency: 4 })),
     },
   )
   const decide = (kind: ApprovalDecision['decision']) => (request?: ApprovalInput) => {
@@ -155,7 +156,7 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
     return progress()
   }
   const validateDecision = (request?: ApprovalInput): void => {
-    orFail(() => parseRequest(approvalSchema, request ?? {}, 'approval'))
+    orFail(() => parseRequest(approvalSchema, request ?? {}, 'approval', { by: 'ada', reason: 'looks right' }))
     mustBeOneOf(['awaiting-approval'], 'approve or reject')()
     if (decision !== null)
       throw finalFailure('REQUEST_INVALID', `already decided: ${decision.decision} by ${decision.by}`)
@@ -183,6 +184,7 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
     rows: totals.rows,
     bytes: totals.bytes,
     rejectedRows: totals.rejectedRows,
+    nullEventTimes: of.nullEventTimes,
     audits,
     report,
   })

@@ -12,7 +12,7 @@ import { newRunId } from '../identifiers.ts'
 import { bytes, count, exitCodes, filePath, paint, plural, table, type ExitCode } from '../output.ts'
 import { ProgressDisplay } from '../progress.ts'
 import { followRun, hasWorker } from '../runs.ts'
-import { backfillRequest, renderPlan, type RangeOptions } from './plan.ts'
+import { backfillRequest, nullEventTimesLine, renderPlan, type RangeOptions } from './plan.ts'
 
 interface BackfillOptions extends RangeOptions {
   readonly requireApproval?: boolean
@@ -125,6 +125,7 @@ export function renderResult(result: BackfillResult): string {
     renderAudits(result.audits),
     '',
     `${paint('green', 'Published')} snapshot ${result.snapshotId ?? ''} of ${result.table}: ${plural(result.rows, 'row')}, ${bytes(result.bytes)}, ${plural(result.slices, 'slice')}${result.reusedSlices === 0 ? '' : ` (${count(result.reusedSlices)} found finished)`}`,
+    ...nullEventTimesLine(result.nullEventTimes),
     ...(result.rejectedRows === 0 ? [] : [`${plural(result.rejectedRows, 'source row')} left out for a null key`]),
     ...(result.report === null ? [] : [`Report: ${filePath(result.report)}`]),
   ].join('\n')

@@ -72,8 +72,11 @@ export function renderPlan(plan: BackfillPlan): string {
       ? `All ${plural(total, 'partition')} are fresh: nothing to compute.`
       : `${count(summary.todoPartitions)} of ${plural(total, 'partition')} to compute in ${plural(summary.slices, 'slice')}, reading ${count(summary.inputRows)} source rows (${bytes(summary.inputBytes)}).`,
   ]
-  return lines.join('\n')
+  return [...lines, ...nullEventTimesLine(summary.nullEventTimes)].join('\n')
 }
+
+export const nullEventTimesLine = (rows: number): string[] =>
+  rows === 0 ? [] : [`${plural(rows, 'source row')} left out for a null event time`]
 
 interface Stretch {
   readonly reason: PartitionReason

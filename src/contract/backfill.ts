@@ -31,7 +31,8 @@ export type BackfillInput = z.infer<typeof backfillInputSchema>
  * @throws REQUEST_INVALID naming the first field that does not fit
  */
 export function parseBackfillInput(value: unknown): BackfillInput {
-  const input = parseRequest(backfillInputSchema, value, 'backfill')
+  const example = { view: 'origin_delays', from: '2001-01-02', to: '2001-07-02' }
+  const input = parseRequest(backfillInputSchema, value, 'backfill', example)
   if (parseInstant(input.from, 'from') >= parseInstant(input.to, 'to')) {
     throw new HindcastError('REQUEST_INVALID', `from (${input.from}) is not before to (${input.to})`, {
       hint: 'The range is half-open: from is its first feature time, to the first one after it.',
@@ -41,13 +42,16 @@ export function parseBackfillInput(value: unknown): BackfillInput {
   return input
 }
 
-/** Parses `value` with `schema`, turning zod's report into one REQUEST_INVALID that names each field. */
-export function parseRequest<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+/**
+ * Parses `value` with `schema`, turning zod's report into one REQUEST_INVALID that names each field.
+ * @param example input that fits, for the hint
+ */
+export function parseRequest<T>(schema: z.ZodType<T>, value: unknown, what: string, example: T): T {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map(describeIssue)
   throw new HindcastError('REQUEST_INVALID', `${what}: ${problems.join('; ')}`, {
-    hint: `The input is one JSON object: ${JSON.stringify({ view: 'origin_delays', from: '2001-01-02', to: '2001-07-02' })}.`,
+    hint: `The input is one JSON object: ${JSON.stringify(example)}.`,
     context: { field: parsed.error.issues[0]?.path.join('.') ?? '' },
   })
 }
@@ -92,6 +96,8 @@ export interface PlanSummary {
   readonly inputBytes: number
   readonly sourceTable: string
   readonly sourceSnapshotId: string
+  /** Rows of the whole source snapshot that no window can see, for their event time is null. */
+  readonly nullEventTimes: number
   /** Head of `main` that the plan compares with; null when the table has no snapshot yet. */
   readonly baseSnapshotId: string | null
   readonly audits: readonly string[]
@@ -118,7 +124,7 @@ export interface SliceSummary {
   readonly files: number
   readonly rows: number
   readonly bytes: number
-  /** Source rows left out for a null key or a null event time. */
+  /** Source rows with an event time in the slice's range, left out for a null key. */
   readonly rejectedRows: number
   readonly elapsedMs: number
 }
@@ -173,7 +179,9 @@ export interface BackfillResult {
   readonly reusedSlices: number
   readonly rows: number
   readonly bytes: number
+  /** Source rows of the range left out for a null key, and of the whole source for a null event time. */
   readonly rejectedRows: number
+  readonly nullEventTimes: number
   readonly audits: readonly AuditResult[]
   readonly report: string | null
 }

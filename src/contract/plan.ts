@@ -54,8 +54,6 @@ export interface Plan<View = unknown, TableSchema = unknown> {
     readonly snapshotId: string
     readonly schema: TableSchema
     readonly files: readonly { readonly path: string; readonly rows: number; readonly bytes: number }[]
-    /** Rows of the source that no window can see, for their event time is null. */
-    readonly nullEventTimes: number
   }
   readonly partitions: readonly PlannedPartition[]
   readonly slices: readonly PlannedSlice[]

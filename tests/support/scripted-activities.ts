@@ -42,6 +42,7 @@ export function scriptedActivities(script: {
         inputBytes: 100,
         sourceTable: 'raw.events',
         sourceSnapshotId: '1',
+        nullEventTimes: 0,
         baseSnapshotId: null,
         audits: audits.map((_, index) => `audit_${index}`),
         approval: 'never',

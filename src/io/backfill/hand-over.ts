@@ -33,7 +33,7 @@ export async function writeReport(runtime: Runtime, request: ReportRequest): Pro
     rows: request.totals.rows,
     bytes: request.totals.bytes,
     rejectedRows: request.totals.rejectedRows,
-    nullEventTimes: plan.source.nullEventTimes,
+    nullEventTimes: summary.nullEventTimes,
     audits: request.audits,
     definition: plan.definition,
     writtenAt: new Date(runtime.now()).toISOString(),
