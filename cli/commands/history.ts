@@ -21,7 +21,7 @@ export async function historyCommand(context: CommandContext, [view = '']: reado
   const tags = new Map(
     Object.entries(metadata.refs).flatMap(([name, ref]) => (name === 'main' ? [] : [[ref.snapshotId, name] as const])),
   )
-  const snapshots = (head === null ? [] : ancestorsOf(metadata, head)).map((snapshot) => ({
+  const snapshots = ancestorsOf(metadata, head).map((snapshot) => ({
     snapshotId: snapshot.snapshotId.toString(),
     parentSnapshotId: snapshot.parentSnapshotId?.toString() ?? null,
     current: snapshot.snapshotId === head,

@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '../compile/quote.ts'
 import { HindcastError } from '../contract/index.ts'
 import {
+  ancestorsOf,
   appendFiles,
   type Catalog,
   type DataFile,
@@ -162,15 +163,8 @@ function withoutImported(inputs: readonly ImportInput[], table: Table | null): I
 
 /** The hashes of all files imported into what `main` shows, as far back as its snapshots are kept. */
 function importedHashes(metadata: TableMetadata): Set<string> {
-  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]))
-  const hashes = new Set<string>()
-  let id: bigint | null | undefined = metadata.currentSnapshotId
-  while (id !== null && id !== undefined) {
-    const snapshot = byId.get(id)
-    for (const hash of snapshot?.summary[importSummaryKey]?.split(',') ?? []) hashes.add(hash)
-    id = snapshot?.parentSnapshotId
-  }
-  return hashes
+  const shown = ancestorsOf(metadata, metadata.currentSnapshotId)
+  return new Set(shown.flatMap(({ summary }) => summary[importSummaryKey]?.split(',') ?? []))
 }
 
 /** Appends the written files, on whatever the table has become meanwhile. */

@@ -57,9 +57,7 @@ export async function publishSnapshot(runtime: Runtime, request: PublishRequest)
 
 /** This run's snapshot among the ancestors of `main`, if it was published before. */
 function publishedBy(table: Table, plan: BackfillPlan): Snapshot | undefined {
-  const head = mainHead(table.metadata)
-  if (head === null) return undefined
-  return ancestorsOf(table.metadata, head).find(
+  return ancestorsOf(table.metadata, mainHead(table.metadata)).find(
     ({ summary }) =>
       summary[summaryKeys.runId] === plan.summary.runId && summary[summaryKeys.plan] === plan.summary.planHash,
   )

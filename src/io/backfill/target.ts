@@ -7,6 +7,7 @@ import {
   type BuildRecord,
 } from '../../contract/index.ts'
 import {
+  ancestorsOf,
   planFiles,
   qualifiedName,
   type DataFile,
@@ -105,11 +106,6 @@ export async function latestRecord(
   metadata: TableMetadata,
   head: bigint | null,
 ): Promise<BuildRecord | null> {
-  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]))
-  for (let snapshot = head === null ? undefined : byId.get(head); snapshot !== undefined;) {
-    const address = snapshot.summary[summaryKeys.record]
-    if (address !== undefined) return readRecord(runtime, address)
-    snapshot = snapshot.parentSnapshotId === undefined ? undefined : byId.get(snapshot.parentSnapshotId)
-  }
-  return null
+  const [newest] = ancestorsOf(metadata, head).flatMap(({ summary }) => summary[summaryKeys.record] ?? [])
+  return newest === undefined ? null : readRecord(runtime, newest)
 }
