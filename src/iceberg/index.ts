@@ -6,10 +6,10 @@ export {
 } from './actions/overwrite-partitions.ts'
 export { dropRef, setBranch } from './actions/set-ref.ts'
 export type { RefRetention } from './actions/write-snapshot.ts'
-export { readAvroContainer, writeAvroContainer, type AvroCodec, type AvroContainer } from './avro-container.ts'
-export { evolveSchema } from './evolve-schema.ts'
+export { readAvroContainer, writeAvroContainer, type AvroCodec, type AvroContainer } from './avro/container.ts'
+export { evolveSchema } from './actions/evolve-schema.ts'
 export type { FileIO } from './file-io.ts'
-export { decodeManifestList, encodeManifestList, type ManifestListHeader } from './manifest-list.ts'
+export { decodeManifestList, encodeManifestList, type ManifestListHeader } from './manifest/manifest-list.ts'
 export {
   DataContent,
   EntryStatus,
@@ -20,7 +20,7 @@ export {
   type ManifestFile,
   type PartitionFieldSummary,
   type PartitionTuple,
-} from './manifest-model.ts'
+} from './manifest/model.ts'
 export {
   decodeManifest,
   encodeManifest,
@@ -28,19 +28,19 @@ export {
   type EncodedManifest,
   type EncodeManifestRequest,
   type ManifestContext,
-} from './manifest.ts'
-export { applyUpdates, checkRequirements, conflictIn, newTableMetadata, withMetadataLog } from './metadata-updates.ts'
-export { planFiles, type FilePlan, type PlanFilesRequest, type PlannedFile } from './scan.ts'
-export type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './schema.ts'
+} from './manifest/manifest.ts'
+export { applyUpdates, checkRequirements, conflictIn, newTableMetadata, withMetadataLog } from './metadata/updates.ts'
+export { planFiles, type FilePlan, type PlanFilesRequest, type PlannedFile } from './scan/scan.ts'
+export type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './types/schema.ts'
 export {
   compareLiterals,
   decodeSingleValue,
   encodeSingleValue,
   truncateLowerBound,
   truncateUpperBound,
-} from './single-value.ts'
-export { ancestorsOf, snapshotFor, type SnapshotSelector } from './snapshots.ts'
-export { parseTableMetadata, serializeTableMetadata } from './table-metadata-json.ts'
+} from './types/single-value.ts'
+export { ancestorsOf, snapshotFor, type SnapshotSelector } from './metadata/snapshots.ts'
+export { parseTableMetadata, serializeTableMetadata } from './metadata/table-metadata-json.ts'
 export type {
   PartitionField,
   PartitionSpec,
@@ -49,7 +49,7 @@ export type {
   SortField,
   SortOrder,
   TableMetadata,
-} from './table-metadata.ts'
+} from './metadata/table-metadata.ts'
 export {
   qualifiedName,
   type Catalog,
@@ -61,7 +61,7 @@ export {
   type TableRequirement,
   type TableUpdate,
 } from './table.ts'
-export type { TimeRange } from './time-range.ts'
+export type { TimeRange } from './scan/time-range.ts'
 export {
   applyTransform,
   bucketHash,
@@ -71,7 +71,7 @@ export {
   transformResultType,
   type TimeUnit,
   type Transform,
-} from './transforms.ts'
+} from './types/transforms.ts'
 export {
   assignFieldIds,
   decimalShape,
@@ -81,4 +81,4 @@ export {
   parseSchema,
   schemaToJson,
   TypeSyntaxError,
-} from './types.ts'
+} from './types/types.ts'

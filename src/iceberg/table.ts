@@ -1,5 +1,5 @@
-import type { Schema } from './schema.ts'
-import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './table-metadata.ts'
+import type { Schema } from './types/schema.ts'
+import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './metadata/table-metadata.ts'
 
 export interface TableIdentifier {
   readonly namespace: readonly string[]

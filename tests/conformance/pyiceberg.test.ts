@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import type { Schema } from '../../src/iceberg/schema.ts'
-import { decimalShape } from '../../src/iceberg/types.ts'
+import type { Schema } from '../../src/iceberg/types/schema.ts'
+import { decimalShape } from '../../src/iceberg/types/types.ts'
 import { runPython } from '../support/python.ts'
 import { testWarehouse } from '../support/warehouse.ts'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { planFiles } from '../../src/iceberg/scan.ts'
+import { planFiles } from '../../src/iceberg/scan/scan.ts'
 import type { Catalog, Table } from '../../src/iceberg/table.ts'
 import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
 import { openDuckDb, type DuckDb } from '../../src/io/duckdb.ts'

@@ -1,10 +1,10 @@
 import { HindcastError } from '../../contract/index.ts'
 import type { FileIO } from '../file-io.ts'
-import { encodeManifest } from '../manifest.ts'
-import { DataContent, EntryStatus, type DataFile, type ManifestEntry } from '../manifest-model.ts'
-import { MAIN } from '../metadata-updates.ts'
-import { snapshotSummary } from '../snapshot-summary.ts'
-import type { Snapshot } from '../table-metadata.ts'
+import { encodeManifest } from '../manifest/manifest.ts'
+import { DataContent, EntryStatus, type DataFile, type ManifestEntry } from '../manifest/model.ts'
+import { MAIN } from '../metadata/updates.ts'
+import { snapshotSummary } from '../metadata/snapshot-summary.ts'
+import type { Snapshot } from '../metadata/table-metadata.ts'
 import type { Table, TableChange } from '../table.ts'
 import {
   baseSnapshot,

@@ -1,7 +1,7 @@
 import { HindcastError } from '../../contract/index.ts'
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import type { FileIO } from '../file-io.ts'
-import { decodeManifest, encodeManifest, schemasNewestFirst } from '../manifest.ts'
+import { decodeManifest, encodeManifest, schemasNewestFirst } from '../manifest/manifest.ts'
 import {
   EntryStatus,
   type DataFile,
@@ -9,14 +9,14 @@ import {
   type ManifestEntry,
   type ManifestFile,
   type PartitionTuple,
-} from '../manifest-model.ts'
-import { stampManifest } from '../stamp-manifest.ts'
-import { partitionKey } from '../partition-values.ts'
-import { PartitionSearch } from '../partition-summary.ts'
-import { snapshotSummary } from '../snapshot-summary.ts'
-import type { PartitionSpec, Snapshot, TableMetadata } from '../table-metadata.ts'
+} from '../manifest/model.ts'
+import { stampManifest } from '../manifest/stamp-manifest.ts'
+import { partitionKey } from '../types/partition-values.ts'
+import { PartitionSearch } from '../manifest/partition-summary.ts'
+import { snapshotSummary } from '../metadata/snapshot-summary.ts'
+import type { PartitionSpec, Snapshot, TableMetadata } from '../metadata/table-metadata.ts'
 import type { Table, TableChange } from '../table.ts'
-import { partitionTypes } from '../transforms.ts'
+import { partitionTypes } from '../types/transforms.ts'
 import {
   baseSnapshot,
   currentSchema,

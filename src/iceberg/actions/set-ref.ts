@@ -1,6 +1,6 @@
 import { HindcastError } from '../../contract/index.ts'
-import { snapshotFor } from '../snapshots.ts'
-import type { Snapshot } from '../table-metadata.ts'
+import { snapshotFor } from '../metadata/snapshots.ts'
+import type { Snapshot } from '../metadata/table-metadata.ts'
 import type { Table, TableChange } from '../table.ts'
 import type { RefRetention } from './write-snapshot.ts'
 

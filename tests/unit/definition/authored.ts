@@ -7,7 +7,7 @@ import {
   type FeatureViewOptions,
   type ViewDefinition,
 } from '../../../src/definition/index.ts'
-import type { IcebergType, Schema } from '../../../src/iceberg/schema.ts'
+import type { IcebergType, Schema } from '../../../src/iceberg/types/schema.ts'
 
 export const origin = entity({ name: 'origin', keys: { origin: 'string' } })
 export const flights = source({ name: 'flights', table: 'raw.flights', eventTime: 'date' })

@@ -12,7 +12,7 @@ import {
   sql,
   sum,
 } from '../../../src/definition/index.ts'
-import type { PrimitiveType } from '../../../src/iceberg/schema.ts'
+import type { PrimitiveType } from '../../../src/iceberg/types/schema.ts'
 import { originDelays } from '../../../features/origin-delays.ts'
 import { definitionOf, flightsSchema, schemaOf } from './authored.ts'
 

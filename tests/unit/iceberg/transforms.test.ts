@@ -9,7 +9,7 @@ import {
   type Literal,
   type PrimitiveType,
 } from '../../../src/iceberg/index.ts'
-import { unitStart } from '../../../src/iceberg/transforms.ts'
+import { unitStart } from '../../../src/iceberg/types/transforms.ts'
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
 const micros = (iso: string): bigint => BigInt(Date.parse(iso)) * 1000n

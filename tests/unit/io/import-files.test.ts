@@ -3,7 +3,7 @@ import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { planFiles } from '../../../src/iceberg/scan.ts'
+import { planFiles } from '../../../src/iceberg/scan/scan.ts'
 import { testWarehouse, type TestWarehouse } from '../../support/warehouse.ts'
 
 const events = { namespace: ['raw'], name: 'events' }

@@ -1,8 +1,8 @@
 /** Ruling out partitions and files by a range of time. Every answer errs towards reading. */
-import type { DataFile, Literal, PartitionFieldSummary, PartitionTuple } from './manifest-model.ts'
-import { decodeSingleValue } from './single-value.ts'
-import type { PartitionField, PartitionSpec } from './table-metadata.ts'
-import { microsOf, transformResultType, unitStart } from './transforms.ts'
+import type { DataFile, Literal, PartitionFieldSummary, PartitionTuple } from '../manifest/model.ts'
+import { decodeSingleValue } from '../types/single-value.ts'
+import type { PartitionField, PartitionSpec } from '../metadata/table-metadata.ts'
+import { microsOf, transformResultType, unitStart } from '../types/transforms.ts'
 
 /** Half-open, in micros from the epoch; a date counts as its midnight UTC. */
 export interface TimeRange {

@@ -1,6 +1,6 @@
 /** The counts of a snapshot's summary, as Iceberg's Java library computes them: https://iceberg.apache.org/spec/#optional-snapshot-summary-fields */
-import type { DataFile } from './manifest-model.ts'
-import { partitionKey } from './partition-values.ts'
+import type { DataFile } from '../manifest/model.ts'
+import { partitionKey } from '../types/partition-values.ts'
 
 type FileFacts = Pick<DataFile, 'recordCount' | 'fileSizeInBytes' | 'partition'>
 

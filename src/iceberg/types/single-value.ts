@@ -1,6 +1,6 @@
 /** Single values as bytes, for bounds in manifests: https://iceberg.apache.org/spec/#appendix-d-single-value-serialization */
-import { HindcastError } from '../contract/index.ts'
-import type { Literal } from './manifest-model.ts'
+import { HindcastError } from '../../contract/index.ts'
+import type { Literal } from '../manifest/model.ts'
 import type { PrimitiveType } from './schema.ts'
 import { decimalShape, fixedLength } from './types.ts'
 

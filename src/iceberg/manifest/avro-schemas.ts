@@ -1,7 +1,7 @@
 /** The Avro schemas of manifests and manifest lists, format version 2: https://iceberg.apache.org/spec/#manifests */
-import type { PrimitiveType } from './schema.ts'
-import type { PartitionSpec } from './table-metadata.ts'
-import { decimalShape, fixedLength } from './types.ts'
+import type { PrimitiveType } from '../types/schema.ts'
+import type { PartitionSpec } from '../metadata/table-metadata.ts'
+import { decimalShape, fixedLength } from '../types/types.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 

@@ -1,10 +1,10 @@
 /** Partition transforms: https://iceberg.apache.org/spec/#partition-transforms */
-import { floorDiv, floorMod, HindcastError, MICROS_PER_DAY, MICROS_PER_HOUR } from '../contract/index.ts'
-import type { Literal } from './manifest-model.ts'
+import { floorDiv, floorMod, HindcastError, MICROS_PER_DAY, MICROS_PER_HOUR } from '../../contract/index.ts'
+import type { Literal } from '../manifest/model.ts'
 import { murmur3 } from './murmur3.ts'
 import type { IcebergType, PrimitiveType, Schema } from './schema.ts'
 import { bigintToBytes, firstCodePoints } from './single-value.ts'
-import type { PartitionSpec } from './table-metadata.ts'
+import type { PartitionSpec } from '../metadata/table-metadata.ts'
 import { decimalShape, findFieldById, fixedLength } from './types.ts'
 
 export type TimeUnit = 'year' | 'month' | 'day' | 'hour'

@@ -1,6 +1,6 @@
-import { HindcastError } from '../contract/index.ts'
-import type { NestedField, Schema } from './schema.ts'
-import type { TableMetadata } from './table-metadata.ts'
+import { HindcastError } from '../../contract/index.ts'
+import type { NestedField, Schema } from '../types/schema.ts'
+import type { TableMetadata } from '../metadata/table-metadata.ts'
 
 /**
  * The schema that a table must have to hold rows of `desired`: a column that keeps its name and type keeps its field id, any other is

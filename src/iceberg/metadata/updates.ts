@@ -1,9 +1,9 @@
 /** Changes to table metadata as a pure fold; the catalog checks, folds and swaps. Names are the REST catalog's. */
-import { HindcastError } from '../contract/index.ts'
+import { HindcastError } from '../../contract/index.ts'
 import { FIRST_PARTITION_FIELD_ID } from './table-metadata-json.ts'
 import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './table-metadata.ts'
-import type { NewTable, Table, TableChange, TableRequirement, TableUpdate } from './table.ts'
-import { highestFieldId } from './types.ts'
+import type { NewTable, Table, TableChange, TableRequirement, TableUpdate } from '../table.ts'
+import { highestFieldId } from '../types/types.ts'
 
 /** The branch that readers see unless they say otherwise. */
 export const MAIN = 'main'

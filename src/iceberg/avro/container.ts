@@ -1,9 +1,9 @@
 /** Avro object container files: https://avro.apache.org/docs/current/specification/#object-container-files */
 import { createHash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync, zstdDecompressSync } from 'node:zlib'
-import { HindcastError } from '../contract/index.ts'
-import { AvroInput, AvroOutput, avroWriter, recordReader, type AvroRow } from './avro-codec.ts'
-import { AvroError, parseAvroSchema } from './avro-schema.ts'
+import { HindcastError } from '../../contract/index.ts'
+import { AvroInput, AvroOutput, avroWriter, recordReader, type AvroRow } from './codec.ts'
+import { AvroError, parseAvroSchema } from './schema.ts'
 
 const magic = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01)
 const syncLength = 16

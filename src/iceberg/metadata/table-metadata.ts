@@ -1,5 +1,5 @@
 /** Table metadata as the spec has it: https://iceberg.apache.org/spec/#table-metadata */
-import type { Schema } from './schema.ts'
+import type { Schema } from '../types/schema.ts'
 
 export interface PartitionField {
   readonly sourceId: number

@@ -1,7 +1,7 @@
 /** What a manifest list says of the partitions of a manifest, and what may be concluded from it. */
-import type { Literal, PartitionFieldSummary, PartitionTuple } from './manifest-model.ts'
-import type { PrimitiveType } from './schema.ts'
-import { compareLiterals, decodeSingleValue, encodeSingleValue } from './single-value.ts'
+import type { Literal, PartitionFieldSummary, PartitionTuple } from './model.ts'
+import type { PrimitiveType } from '../types/schema.ts'
+import { compareLiterals, decodeSingleValue, encodeSingleValue } from '../types/single-value.ts'
 
 const isNaNValue = (value: Literal): boolean => typeof value === 'number' && Number.isNaN(value)
 

@@ -1,6 +1,6 @@
 /** Typed access to the fields of an Avro row, by field id. */
-import type { AvroRow, AvroValue, FieldKey } from './avro-codec.ts'
-import { AvroError } from './avro-schema.ts'
+import type { AvroRow, AvroValue, FieldKey } from './codec.ts'
+import { AvroError } from './schema.ts'
 
 const wrong = (id: FieldKey, wanted: string): never => {
   throw new AvroError(`field ${id.slice(1)} holds no ${wanted}`)

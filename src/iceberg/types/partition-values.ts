@@ -1,8 +1,8 @@
 /** Partition values between memory and Avro, and as keys of maps. */
-import type { AvroValue } from './avro-codec.ts'
-import { AvroError } from './avro-schema.ts'
-import type { Literal, PartitionTuple } from './manifest-model.ts'
-import { decimalBytes } from './manifest-schema.ts'
+import type { AvroValue } from '../avro/codec.ts'
+import { AvroError } from '../avro/schema.ts'
+import type { Literal, PartitionTuple } from '../manifest/model.ts'
+import { decimalBytes } from '../manifest/avro-schemas.ts'
 import type { PrimitiveType } from './schema.ts'
 import { bigintToFixed, bytesToBigint } from './single-value.ts'
 import { decimalShape } from './types.ts'

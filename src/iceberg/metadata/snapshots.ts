@@ -1,5 +1,5 @@
 /** Finding snapshots: by id, by ref, by time, by descent. */
-import { HindcastError, nearest } from '../contract/index.ts'
+import { HindcastError, nearest } from '../../contract/index.ts'
 import type { Snapshot, TableMetadata } from './table-metadata.ts'
 
 export type SnapshotSelector =

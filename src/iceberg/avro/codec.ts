@@ -3,7 +3,7 @@
  * A schema is compiled once into a closure per node. Every length and count is checked against the bytes that are left before
  * anything is allocated: damaged input ends in an AvroError, not in a hang.
  */
-import { AvroError, type AvroRecord, type AvroSchema } from './avro-schema.ts'
+import { AvroError, type AvroRecord, type AvroSchema } from './schema.ts'
 
 /** int, float and double are numbers; long is a bigint; bytes and fixed are Uint8Arrays; records map field ids to values. */
 export type AvroValue =

@@ -1,7 +1,7 @@
 /** Manifests as bytes, format version 2: https://iceberg.apache.org/spec/#manifests */
-import { HindcastError } from '../contract/index.ts'
-import type { AvroRow, AvroValue, FieldKey } from './avro-codec.ts'
-import { manifestInvalid, readAvroContainer, writeAvroContainer } from './avro-container.ts'
+import { HindcastError } from '../../contract/index.ts'
+import type { AvroRow, AvroValue, FieldKey } from '../avro/codec.ts'
+import { manifestInvalid, readAvroContainer, writeAvroContainer } from '../avro/container.ts'
 import {
   optionalBytes,
   optionalInt,
@@ -13,8 +13,8 @@ import {
   requiredRow,
   requiredString,
   valueOf,
-} from './avro-rows.ts'
-import { AvroError } from './avro-schema.ts'
+} from '../avro/rows.ts'
+import { AvroError } from '../avro/schema.ts'
 import {
   EntryStatus,
   type DataContent,
@@ -23,14 +23,14 @@ import {
   type ManifestEntry,
   type ManifestFile,
   type PartitionTuple,
-} from './manifest-model.ts'
-import { manifestEntrySchema, metricFieldIds } from './manifest-schema.ts'
-import { literalFromAvro, literalToAvro } from './partition-values.ts'
+} from './model.ts'
+import { manifestEntrySchema, metricFieldIds } from './avro-schemas.ts'
+import { literalFromAvro, literalToAvro } from '../types/partition-values.ts'
 import { summarizePartitions } from './partition-summary.ts'
-import type { PrimitiveType, Schema } from './schema.ts'
-import type { PartitionSpec, TableMetadata } from './table-metadata.ts'
-import { partitionTypes } from './transforms.ts'
-import { schemaToJson } from './types.ts'
+import type { PrimitiveType, Schema } from '../types/schema.ts'
+import type { PartitionSpec, TableMetadata } from '../metadata/table-metadata.ts'
+import { partitionTypes } from '../types/transforms.ts'
+import { schemaToJson } from '../types/types.ts'
 
 export interface EncodeManifestRequest {
   readonly schema: Schema

@@ -1,7 +1,7 @@
 /** Manifest lists as bytes, format version 2: https://iceberg.apache.org/spec/#manifest-lists */
-import { HindcastError } from '../contract/index.ts'
-import type { AvroRow } from './avro-codec.ts'
-import { manifestInvalid, readAvroContainer, writeAvroContainer } from './avro-container.ts'
+import { HindcastError } from '../../contract/index.ts'
+import type { AvroRow } from '../avro/codec.ts'
+import { manifestInvalid, readAvroContainer, writeAvroContainer } from '../avro/container.ts'
 import {
   asRow,
   optionalBytes,
@@ -13,10 +13,10 @@ import {
   requiredLong,
   requiredString,
   valueOf,
-} from './avro-rows.ts'
-import { AvroError } from './avro-schema.ts'
-import type { ManifestFile, PartitionFieldSummary } from './manifest-model.ts'
-import { manifestListSchema } from './manifest-schema.ts'
+} from '../avro/rows.ts'
+import { AvroError } from '../avro/schema.ts'
+import type { ManifestFile, PartitionFieldSummary } from './model.ts'
+import { manifestListSchema } from './avro-schemas.ts'
 
 export interface ManifestListHeader {
   readonly snapshotId: bigint

@@ -1,10 +1,10 @@
-import { HindcastError } from '../contract/index.ts'
-import type { FieldKey } from './avro-codec.ts'
-import { readAvroContainer, rewriteAvroContainer } from './avro-container.ts'
-import { valueOf } from './avro-rows.ts'
+import { HindcastError } from '../../contract/index.ts'
+import type { FieldKey } from '../avro/codec.ts'
+import { readAvroContainer, rewriteAvroContainer } from '../avro/container.ts'
+import { valueOf } from '../avro/rows.ts'
 import { checkLength, entryReader, type EncodedManifest, type ManifestContext } from './manifest.ts'
-import { EntryStatus, type ManifestEntry, type ManifestFile } from './manifest-model.ts'
-import { metricFieldIds } from './manifest-schema.ts'
+import { EntryStatus, type ManifestEntry, type ManifestFile } from './model.ts'
+import { metricFieldIds } from './avro-schemas.ts'
 
 /**
  * A copy of a manifest of ADDED entries in which each names the snapshot that adds it; everything else stays as it is, and sequence

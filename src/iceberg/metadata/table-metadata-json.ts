@@ -1,7 +1,7 @@
 /** Table metadata files: https://iceberg.apache.org/spec/#table-metadata-and-snapshots */
 import { isInteger, LosslessNumber, parse, stringify } from 'lossless-json'
 import { gunzipSync } from 'node:zlib'
-import { HindcastError } from '../contract/index.ts'
+import { HindcastError } from '../../contract/index.ts'
 import {
   FieldError,
   listAt,
@@ -13,7 +13,7 @@ import {
   textsAt,
   type JsonObject,
 } from './json-fields.ts'
-import type { Schema } from './schema.ts'
+import type { Schema } from '../types/schema.ts'
 import type {
   PartitionField,
   PartitionSpec,
@@ -23,7 +23,7 @@ import type {
   SortOrder,
   TableMetadata,
 } from './table-metadata.ts'
-import { parseSchema, schemaToJson, TypeSyntaxError } from './types.ts'
+import { parseSchema, schemaToJson, TypeSyntaxError } from '../types/types.ts'
 
 const knownFields: ReadonlySet<string> = new Set([
   'format-version',
