@@ -1,5 +1,14 @@
 import type { Schema } from './types/schema.ts'
-import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './metadata/table-metadata.ts'
+import type {
+  FormatVersion,
+  PartitionSpec,
+  PartitionStatisticsFile,
+  Snapshot,
+  SnapshotRef,
+  SortOrder,
+  StatisticsFile,
+  TableMetadata,
+} from './metadata/table-metadata.ts'
 
 export interface TableIdentifier {
   readonly namespace: readonly string[]
@@ -14,6 +23,13 @@ export interface Table {
   readonly identifier: TableIdentifier
   readonly metadata: TableMetadata
   readonly metadataLocation: string
+  /** What the catalog says of the table beside its metadata: a REST catalog's `config`. May hold secrets: never print it. */
+  readonly config?: Readonly<Record<string, string>>
+  /** Storage credentials that the catalog vends, for paths that begin with `prefix`; the longest prefix counts. Secrets. */
+  readonly storageCredentials?: readonly {
+    readonly prefix: string
+    readonly config: Readonly<Record<string, string>>
+  }[]
 }
 
 /** What must hold of the table at the instant of the commit; names are the REST catalog's. */
@@ -24,8 +40,14 @@ export type TableRequirement =
   | { readonly type: 'assert-ref-snapshot-id'; readonly ref: string; readonly snapshotId: bigint | null }
   | { readonly type: 'assert-current-schema-id'; readonly currentSchemaId: number }
   | { readonly type: 'assert-default-spec-id'; readonly defaultSpecId: number }
+  | { readonly type: 'assert-default-sort-order-id'; readonly defaultSortOrderId: number }
+  | { readonly type: 'assert-last-assigned-field-id'; readonly lastAssignedFieldId: number }
+  | { readonly type: 'assert-last-assigned-partition-id'; readonly lastAssignedPartitionId: number }
 
 export type TableUpdate =
+  | { readonly action: 'assign-uuid'; readonly uuid: string }
+  | { readonly action: 'upgrade-format-version'; readonly formatVersion: FormatVersion }
+  | { readonly action: 'set-location'; readonly location: string }
   | { readonly action: 'add-schema'; readonly schema: Schema; readonly lastColumnId: number }
   | { readonly action: 'set-current-schema'; readonly schemaId: number }
   | { readonly action: 'add-spec'; readonly spec: PartitionSpec }
@@ -35,6 +57,13 @@ export type TableUpdate =
   | { readonly action: 'add-snapshot'; readonly snapshot: Snapshot }
   | { readonly action: 'set-snapshot-ref'; readonly refName: string; readonly ref: SnapshotRef }
   | { readonly action: 'remove-snapshot-ref'; readonly refName: string }
+  | { readonly action: 'remove-snapshots'; readonly snapshotIds: readonly bigint[] }
+  | { readonly action: 'set-statistics'; readonly statistics: StatisticsFile }
+  | { readonly action: 'remove-statistics'; readonly snapshotId: bigint }
+  | { readonly action: 'set-partition-statistics'; readonly partitionStatistics: PartitionStatisticsFile }
+  | { readonly action: 'remove-partition-statistics'; readonly snapshotId: bigint }
+  | { readonly action: 'remove-partition-specs'; readonly specIds: readonly number[] }
+  | { readonly action: 'remove-schemas'; readonly schemaIds: readonly number[] }
   | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
   | { readonly action: 'remove-properties'; readonly removals: readonly string[] }
 
@@ -57,6 +86,8 @@ export interface NewTable {
   readonly sortOrder?: SortOrder
   readonly properties?: Readonly<Record<string, string>>
   readonly location?: string
+  /** 2 unless given, or unless the property `format-version` says 3. */
+  readonly formatVersion?: 2 | 3
 }
 
 /** Where tables are found and swapped. */

@@ -30,8 +30,13 @@ export interface DataFile {
   readonly splitOffsets?: readonly bigint[]
   readonly equalityIds?: readonly number[]
   readonly sortOrderId?: number
-  /** Of a position-delete file: the one data file whose rows it deletes. */
+  /** Version 3, of data files: the row id of the first row; rows count up from it. Undefined: inherited, or never assigned. */
+  readonly firstRowId?: bigint
+  /** Of a position-delete file or deletion vector: the one data file whose rows it deletes. */
   readonly referencedDataFile?: string
+  /** Of a deletion vector: where its blob lies in the Puffin file, in bytes. */
+  readonly contentOffset?: bigint
+  readonly contentSizeInBytes?: bigint
 }
 
 export const EntryStatus = { existing: 0, added: 1, deleted: 2 } as const
@@ -70,10 +75,15 @@ export interface ManifestFile {
   readonly deletedRowsCount: bigint
   readonly partitions?: readonly PartitionFieldSummary[]
   readonly keyMetadata?: Uint8Array
+  /** Version 3, of data manifests: the row id that the first ADDED file without one of its own takes. */
+  readonly firstRowId?: bigint
 }
 
 /**
  * A written manifest of ADDED entries that no snapshot has yet: snapshot id and sequence numbers are left to inheritance, so that
  * the same file can be staged, and staged again on another head, without being rewritten.
  */
-export type DetachedManifest = Omit<ManifestFile, 'sequenceNumber' | 'minSequenceNumber' | 'addedSnapshotId'>
+export type DetachedManifest = Omit<
+  ManifestFile,
+  'sequenceNumber' | 'minSequenceNumber' | 'addedSnapshotId' | 'firstRowId'
+>

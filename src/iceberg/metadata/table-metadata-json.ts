@@ -141,6 +141,9 @@ function read(json: JsonObject, location: string): TableMetadata {
       timestampMs: numberAt(entry['timestamp-ms'], `${where}."timestamp-ms"`),
     })),
     refs: readRefs(json['refs'], currentSnapshotId),
+    statistics: [],
+    partitionStatistics: [],
+    nextRowId: 0n,
     unknownFields: Object.fromEntries(Object.entries(json).filter(([key]) => !knownFields.has(key))),
   }
   checkReferences(metadata)

@@ -27,8 +27,9 @@ export function newTableMetadata(
       hint: 'Number a table’s sort orders from 1.',
     })
   }
+  const { 'format-version': versionProperty, ...properties } = table.properties ?? {}
   return {
-    formatVersion: 2,
+    formatVersion: table.formatVersion ?? (versionProperty === '3' ? 3 : 2),
     tableUuid: options.uuid,
     location: options.location.replace(/\/+$/, ''),
     lastSequenceNumber: 0n,
@@ -41,12 +42,15 @@ export function newTableMetadata(
     lastPartitionId: highestPartitionId(table.spec),
     defaultSortOrderId: sortOrder.orderId,
     sortOrders: [sortOrder],
-    properties: table.properties ?? {},
+    properties,
     currentSnapshotId: null,
     snapshots: [],
     snapshotLog: [],
     metadataLog: [],
     refs: {},
+    statistics: [],
+    partitionStatistics: [],
+    nextRowId: 0n,
     unknownFields: {},
   }
 }
@@ -86,6 +90,18 @@ function unmet(metadata: TableMetadata | null, requirement: TableRequirement): s
       return metadata.defaultSpecId === requirement.defaultSpecId
         ? null
         : `the default partition spec is ${metadata.defaultSpecId}, not ${requirement.defaultSpecId}`
+    case 'assert-default-sort-order-id':
+      return metadata.defaultSortOrderId === requirement.defaultSortOrderId
+        ? null
+        : `the default sort order is ${metadata.defaultSortOrderId}, not ${requirement.defaultSortOrderId}`
+    case 'assert-last-assigned-field-id':
+      return metadata.lastColumnId === requirement.lastAssignedFieldId
+        ? null
+        : `the last field id is ${metadata.lastColumnId}, not ${requirement.lastAssignedFieldId}`
+    case 'assert-last-assigned-partition-id':
+      return metadata.lastPartitionId === requirement.lastAssignedPartitionId
+        ? null
+        : `the last partition field id is ${metadata.lastPartitionId}, not ${requirement.lastAssignedPartitionId}`
   }
 }
 
@@ -106,9 +122,12 @@ export function conflictIn(metadata: TableMetadata | null, change: TableChange):
 }
 
 function cannotAdd(metadata: TableMetadata, snapshot: Snapshot): string | null {
-  const { snapshotId, sequenceNumber } = snapshot
+  const { snapshotId, sequenceNumber, firstRowId } = snapshot
   if (metadata.snapshots.some((known) => known.snapshotId === snapshotId)) {
     return `snapshot ${snapshotId} is in the table already`
+  }
+  if (metadata.formatVersion === 3 && (firstRowId === undefined || firstRowId < metadata.nextRowId)) {
+    return `first row id ${firstRowId} of snapshot ${snapshotId} is taken: the next is ${metadata.nextRowId}`
   }
   if (sequenceNumber > metadata.lastSequenceNumber) return null
   return `sequence number ${sequenceNumber} of snapshot ${snapshotId} is taken: the last is ${metadata.lastSequenceNumber}`
@@ -145,6 +164,17 @@ const invalid = (reason: string): never => {
 
 function apply(state: TableMetadata, update: TableUpdate, fold: Fold): TableMetadata {
   switch (update.action) {
+    case 'assign-uuid':
+      return { ...state, tableUuid: update.uuid }
+    case 'upgrade-format-version': {
+      const { formatVersion } = update
+      if (formatVersion < state.formatVersion) {
+        return invalid(`format version ${state.formatVersion} cannot be lowered to ${formatVersion}`)
+      }
+      return { ...state, formatVersion }
+    }
+    case 'set-location':
+      return { ...state, location: update.location.replace(/\/+$/, '') }
     case 'add-schema': {
       const { schema } = update
       const lastColumnId = Math.max(state.lastColumnId, update.lastColumnId, highestFieldId(schema))
@@ -186,6 +216,34 @@ function apply(state: TableMetadata, update: TableUpdate, fold: Fold): TableMeta
       return setRef(state, update.refName, update.ref, fold)
     case 'remove-snapshot-ref':
       return removeRef(state, update.refName)
+    case 'remove-snapshots':
+      return removeSnapshots(state, new Set(update.snapshotIds))
+    case 'set-statistics': {
+      const { statistics } = update
+      const others = state.statistics.filter(({ snapshotId }) => snapshotId !== statistics.snapshotId)
+      return { ...state, statistics: [...others, statistics] }
+    }
+    case 'remove-statistics': {
+      const kept = state.statistics.filter(({ snapshotId }) => snapshotId !== update.snapshotId)
+      return { ...state, statistics: kept }
+    }
+    case 'set-partition-statistics': {
+      const { partitionStatistics } = update
+      const others = state.partitionStatistics.filter(({ snapshotId }) => snapshotId !== partitionStatistics.snapshotId)
+      return { ...state, partitionStatistics: [...others, partitionStatistics] }
+    }
+    case 'remove-partition-statistics': {
+      const kept = state.partitionStatistics.filter(({ snapshotId }) => snapshotId !== update.snapshotId)
+      return { ...state, partitionStatistics: kept }
+    }
+    case 'remove-partition-specs': {
+      if (update.specIds.includes(state.defaultSpecId)) return invalid('the default partition spec cannot be removed')
+      return { ...state, partitionSpecs: state.partitionSpecs.filter(({ specId }) => !update.specIds.includes(specId)) }
+    }
+    case 'remove-schemas': {
+      if (update.schemaIds.includes(state.currentSchemaId)) return invalid('the current schema cannot be removed')
+      return { ...state, schemas: state.schemas.filter(({ schemaId }) => !update.schemaIds.includes(schemaId)) }
+    }
     case 'set-properties':
       return { ...state, properties: { ...state.properties, ...update.updates } }
     case 'remove-properties': {
@@ -219,6 +277,9 @@ function addSnapshot(state: TableMetadata, snapshot: Snapshot, fold: Fold): Tabl
     ...state,
     snapshots: [...state.snapshots, snapshot],
     lastSequenceNumber: snapshot.sequenceNumber,
+    ...(state.formatVersion === 3
+      ? { nextRowId: (snapshot.firstRowId ?? state.nextRowId) + (snapshot.addedRows ?? 0n) }
+      : {}),
     lastUpdatedMs: Math.max(state.lastUpdatedMs, snapshot.timestampMs),
   }
 }
@@ -254,6 +315,23 @@ function removeRef(state: TableMetadata, name: string): TableMetadata {
   const refs = Object.fromEntries(Object.entries(state.refs).filter(([key]) => key !== name))
   // As Iceberg's Java library has it: a table whose main is gone shows nothing and has no history.
   return name === MAIN ? { ...state, refs, currentSnapshotId: null, snapshotLog: [] } : { ...state, refs }
+}
+
+/** Takes snapshots out with what names them: refs, statistics, and the log up to their last entry, as Iceberg's Java library has it. */
+function removeSnapshots(state: TableMetadata, ids: ReadonlySet<bigint>): TableMetadata {
+  if (state.currentSnapshotId !== null && ids.has(state.currentSnapshotId)) {
+    return invalid(`snapshot ${state.currentSnapshotId} is what main shows`)
+  }
+  const kept = ({ snapshotId }: { readonly snapshotId: bigint }): boolean => !ids.has(snapshotId)
+  const lastGone = state.snapshotLog.findLastIndex(({ snapshotId }) => ids.has(snapshotId))
+  return {
+    ...state,
+    snapshots: state.snapshots.filter(kept),
+    refs: Object.fromEntries(Object.entries(state.refs).filter(([, ref]) => kept(ref))),
+    snapshotLog: state.snapshotLog.slice(lastGone + 1),
+    statistics: state.statistics.filter(kept),
+    partitionStatistics: state.partitionStatistics.filter(kept),
+  }
 }
 
 const defaultPreviousVersions = 100
