@@ -90,16 +90,55 @@ export interface NewTable {
   readonly formatVersion?: 2 | 3
 }
 
-/** Where tables are found and swapped. */
+/**
+ * Where tables are found and swapped. What an implementation owes:
+ *
+ * - **Atomic swap.** A commit is applied whole or not at all, and only on the state that its requirements were checked against. Of two
+ *   commits on one state one wins; the other is checked anew, or `conflicted`.
+ * - **Lost answers are `unknown`.** `conflicted`, or a thrown error, means that nothing was changed and never will be. Whoever
+ *   cannot say so answers `unknown`: then nothing that was written for the commit may be deleted.
+ * - **No silent change of meaning.** A branch or tag that a commit names is what the table has afterwards, and no other ref moved:
+ *   a catalog that cannot hold to that refuses by `requireBranches`.
+ *
+ * Every method throws CATALOG_UNAVAILABLE when trying again may help, and ACCESS_DENIED when the catalog refuses the credentials.
+ */
 export interface Catalog {
   readonly name: string
-  /** @throws TABLE_NOT_FOUND naming the nearest tables */
+  /** @throws TABLE_NOT_FOUND naming the nearest tables; METADATA_INVALID when the table's metadata is gone or damaged */
   loadTable(identifier: TableIdentifier): Promise<Table>
   tableExists(identifier: TableIdentifier): Promise<boolean>
-  /** Creates the namespace where it is missing. @throws CONFLICT when the table exists */
+  /**
+   * Creates the namespace where it is missing. The ids of schema, spec and sort order are kept as given.
+   * @throws CONFLICT when the table exists; REQUEST_INVALID for a name that is none
+   */
   createTable(identifier: TableIdentifier, table: NewTable): Promise<Table>
-  /** Applies a change to the table as it was loaded; retries by itself while the requirements hold and only the pointer moved. */
+  /**
+   * Takes in a table by one of its metadata files, creating the namespace where it is missing.
+   * @throws CONFLICT when the table exists; METADATA_INVALID when the file is none
+   */
+  registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<Table>
+  /** Forgets the table; its files stay, and it can be registered again. @throws TABLE_NOT_FOUND */
+  dropTable(identifier: TableIdentifier): Promise<void>
+  /** Its files stay where they are. @throws TABLE_NOT_FOUND; CONFLICT when there is a table of the new name */
+  renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>
+  /**
+   * Applies a change to the table as it was loaded; retries by itself while the requirements hold and only the pointer moved.
+   * @throws TABLE_NOT_FOUND when the table is gone; FEATURE_UNSUPPORTED as `requireBranches` does, before anything is sent
+   */
   commit(table: Table, change: TableChange): Promise<CommitOutcome>
+  /**
+   * Makes sure that this catalog keeps a commit to a branch or tag on that ref. May try it out, on that table or on one beside it that
+   * it makes and drops, in a way that never changes what `main` shows; the finding is remembered.
+   * @throws FEATURE_UNSUPPORTED for a catalog that has no refs but `main`
+   */
+  requireBranches(identifier: TableIdentifier): Promise<void>
+  /** All tables, or those of one namespace (not of those below it); none for a namespace that is not there. */
   listTables(namespace?: readonly string[]): Promise<readonly TableIdentifier[]>
+  /** The namespaces right below the given one, or the topmost. */
+  listNamespaces(parent?: readonly string[]): Promise<readonly (readonly string[])[]>
+  /** Makes a namespace; one that is there already is left as it is. */
+  createNamespace(namespace: readonly string[]): Promise<void>
+  /** False when there was none. @throws CONFLICT when it has tables or namespaces in it */
+  dropNamespace(namespace: readonly string[]): Promise<boolean>
   close(): Promise<void>
 }

@@ -1,27 +1,16 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HindcastError } from '../contract/index.ts'
+import type { SqlConnection, SqlRow, TransactionOutcome } from './catalog-sql/index.ts'
 
 /** How long a statement may block this thread on another's lock, and for how long it is tried again in between. */
 const blockingMs = 100
 const patienceMs = 15_000
 
-export type Row = Readonly<Record<string, unknown>>
-
-/** A SQLite file shared with other processes. Methods throw CATALOG_INVALID or CATALOG_UNAVAILABLE. */
-export interface SqliteConnection {
-  all(sql: string, ...parameters: SQLInputValue[]): Promise<readonly Row[]>
-  /** Runs all statements in one transaction and returns how many rows each changed. */
-  transaction(
-    statements: readonly (readonly [sql: string, ...parameters: SQLInputValue[]])[],
-  ): Promise<readonly number[]>
-  close(): void
-}
-
 /** Opens or makes the file, in WAL mode so that readers and one writer don't wait for each other. */
-export async function connectSqlite(file: string): Promise<SqliteConnection> {
+export async function connectSqlite(file: string): Promise<SqlConnection> {
   const attempt = <T>(action: () => T): Promise<T> => patiently(file, action)
   await mkdir(dirname(file), { recursive: true }).catch((cause: unknown) => {
     throw unavailable(file, 'its folder cannot be made', cause)
@@ -37,23 +26,35 @@ export async function connectSqlite(file: string): Promise<SqliteConnection> {
     }
     return opened
   })
+  const all = (sql: string, ...parameters: readonly (string | number | null)[]): Promise<readonly SqlRow[]> =>
+    attempt(() => database.prepare(sql).all(...parameters))
   return {
-    all: (sql, ...parameters) => attempt(() => database.prepare(sql).all(...parameters) as Row[]),
+    all,
     transaction: (statements) =>
-      attempt(() => {
+      attempt((): TransactionOutcome => {
         database.exec('BEGIN IMMEDIATE')
+        let committing = false
         try {
           const changes = statements.map(([sql, ...parameters]) =>
             Number(database.prepare(sql).run(...parameters).changes),
           )
+          committing = true
           database.exec('COMMIT')
-          return changes
-        } catch (error) {
+          return { status: 'committed', changes }
+        } catch (cause) {
           if (database.isTransaction) database.exec('ROLLBACK')
-          throw error
+          if (isConstraintViolation(cause)) return { status: 'duplicate', cause }
+          // A disk that failed in the middle of it may still hold a whole commit, which the next to open the file then finds.
+          if (committing && !isBusy(cause)) return { status: 'unknown', cause }
+          throw cause
         }
       }),
-    close: () => {
+    columnsOf: async (table) =>
+      (await all('SELECT name FROM pragma_table_info(?)', table)).map((row) => String(row['name'])),
+    // There is one writer at a time, and its transaction has ended before it lets go of the file.
+    waitClause: '',
+    invalid: (what, cause) => invalidCatalog(file, what, cause),
+    close: async () => {
       if (database.isOpen) database.close()
     },
   }
@@ -63,7 +64,9 @@ export async function connectSqlite(file: string): Promise<SqliteConnection> {
 const busy = new Set([5, 6])
 const broken = new Set([11, 26])
 
-export const isConstraintViolation = (error: unknown): boolean => resultCode(error) === 19
+const isBusy = (error: unknown): boolean => busy.has(resultCode(error) ?? 0)
+
+const isConstraintViolation = (error: unknown): boolean => resultCode(error) === 19
 
 function resultCode(error: unknown): number | null {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return null
@@ -77,7 +80,7 @@ async function patiently<T>(file: string, action: () => T): Promise<T> {
       return action()
     } catch (error) {
       const code = resultCode(error)
-      if (code === null || isConstraintViolation(error)) throw error
+      if (code === null) throw error
       if (!busy.has(code)) throw sqliteError(file, code, error)
       if (performance.now() - begin > patienceMs) {
         throw unavailable(file, `another process has kept it locked for ${patienceMs / 1000} s`, error)
@@ -95,7 +98,7 @@ function sqliteError(file: string, code: number, cause: unknown): HindcastError 
   return unavailable(file, reason, cause)
 }
 
-export const invalidCatalog = (file: string, what: string, cause?: unknown): HindcastError =>
+const invalidCatalog = (file: string, what: string, cause?: unknown): HindcastError =>
   new HindcastError('CATALOG_INVALID', `the catalog file ${file} ${what}`, {
     hint:
       'Restore it from a backup, or move it away: an empty catalog is then made. Tables are not lost with it, ' +

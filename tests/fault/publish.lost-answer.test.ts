@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Catalog } from '../../src/iceberg/index.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
+import { overrideCatalog } from '../support/override-catalog.ts'
 import { salesProject } from '../support/runtime.ts'
 
 /** A catalog that loses the answers to the given commits (counted from 1), after applying them or before. */
@@ -14,18 +15,7 @@ function losingAnswers(runtime: Runtime, at: readonly number[], applied: boolean
     if (applied) await catalog.commit(table, change)
     return { status: 'unknown', cause: new Error('the connection was cut') }
   }
-  return {
-    ...runtime,
-    catalog: {
-      name: catalog.name,
-      commit,
-      loadTable: (identifier) => catalog.loadTable(identifier),
-      tableExists: (identifier) => catalog.tableExists(identifier),
-      createTable: (identifier, table) => catalog.createTable(identifier, table),
-      listTables: (namespace) => catalog.listTables(namespace),
-      close: () => catalog.close(),
-    },
-  }
+  return { ...runtime, catalog: overrideCatalog(catalog, { commit }) }
 }
 
 for (const applied of [true, false]) {
