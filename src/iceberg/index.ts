@@ -1,11 +1,14 @@
 export { appendFiles, type AppendRequest } from './actions/append.ts'
-export {
-  overwritePartitions,
-  type OverwritePartitionsRequest,
-  type OverwriteResult,
-} from './actions/overwrite-partitions.ts'
-export { dropRef, setBranch } from './actions/set-ref.ts'
-export type { RefRetention } from './actions/write-snapshot.ts'
+export { overwritePartitions, type OverwritePartitionsRequest } from './actions/overwrite-partitions.ts'
+export { createRef, dropRef, fastForward, rollBack, setBranch, setCurrentSnapshot } from './actions/refs.ts'
+export { overwriteFiles, type OverwriteFilesRequest } from './actions/overwrite-files.ts'
+export { rewriteFiles, type RewriteFilesRequest } from './actions/rewrite-files.ts'
+export { rowDelta, type RowDeltaRequest } from './actions/row-delta.ts'
+export type { ChangeResult, NewFile } from './actions/change-files.ts'
+export type { FileSelection, LiveFile } from './actions/file-selection.ts'
+export type { Isolation, Validation } from './actions/validate-history.ts'
+export type { RefRetention, SnapshotRequest, SnapshotResult } from './actions/write-snapshot.ts'
+export { booleanProperty, dataFolder, metadataFolder, numberProperty } from './metadata/properties.ts'
 export { readAvroContainer, writeAvroContainer, type AvroCodec, type AvroContainer } from './avro/container.ts'
 export { evolveSchema } from './actions/evolve-schema.ts'
 export type { FileIO } from './file-io.ts'

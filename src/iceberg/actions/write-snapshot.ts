@@ -1,10 +1,12 @@
+/** What every action on files shares: building a snapshot out of manifests, and the change that adds it and moves its branch. */
 import { createHash } from 'node:crypto'
 import { HindcastError } from '../../contract/index.ts'
 import type { FileIO } from '../file-io.ts'
 import { decodeManifestList, encodeManifestList } from '../manifest/manifest-list.ts'
-import type { EncodedManifest } from '../manifest/manifest.ts'
+import { encodeManifest, type EncodedManifest } from '../manifest/manifest.ts'
 import { EntryStatus, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
 import { MAIN } from '../metadata/updates.ts'
+import { metadataFolder } from '../metadata/properties.ts'
 import { snapshotFor } from '../metadata/snapshots.ts'
 import type { Schema } from '../types/schema.ts'
 import type { PartitionSpec, Snapshot, SnapshotRef, TableMetadata } from '../metadata/table-metadata.ts'
@@ -12,23 +14,57 @@ import type { Table, TableChange } from '../table.ts'
 
 export type RefRetention = Pick<SnapshotRef, 'minSnapshotsToKeep' | 'maxSnapshotAgeMs' | 'maxRefAgeMs'>
 
-/** The numbers that everything written for one snapshot carries. */
-export interface SnapshotIdentity {
+/** What every action that makes a snapshot is given. */
+export interface SnapshotRequest {
+  readonly table: Table
+  readonly io: FileIO
+  /** Fixed before the first attempt, so that a retry finds its own snapshot. Below 2^53, for readers whose JSON has only doubles. */
+  readonly snapshotId: bigint
+  /** Epoch ms. */
+  readonly nowMs: number
+  /** `main` unless given. A branch that does not exist begins at the head of `main`. */
+  readonly branch?: string
+  /** Keys of the caller's own. */
+  readonly summary?: Readonly<Record<string, string>>
+  readonly refRetention?: RefRetention
+}
+
+export interface SnapshotResult {
+  readonly change: TableChange
+  readonly snapshot: Snapshot
+  /** URIs of the files written for it. Garbage if the change is surely not committed, and no other attempt names them. */
+  readonly written: readonly string[]
+}
+
+/** One attempt at a snapshot: its numbers, and what it has written so far. */
+export interface SnapshotWriter {
+  readonly metadata: TableMetadata
+  readonly io: FileIO
   readonly snapshotId: bigint
   readonly sequenceNumber: bigint
+  readonly written: string[]
 }
 
-export const nextIdentity = (metadata: TableMetadata, snapshotId: bigint): SnapshotIdentity => ({
-  snapshotId,
-  sequenceNumber: metadata.lastSequenceNumber + 1n,
-})
+/** @throws FEATURE_UNSUPPORTED for a table of version 1 */
+export function snapshotWriter({ table, io, snapshotId }: SnapshotRequest): SnapshotWriter {
+  const { metadata } = table
+  if (metadata.formatVersion === 1) {
+    throw new HindcastError('FEATURE_UNSUPPORTED', 'the table has format version 1, which is only read', {
+      hint: 'Raise it to version 2 first, by the update upgrade-format-version (Spark: ALTER TABLE … SET TBLPROPERTIES).',
+    })
+  }
+  return { metadata, io, snapshotId, sequenceNumber: metadata.lastSequenceNumber + 1n, written: [] }
+}
+
+/** @throws INVARIANT_VIOLATED */
+export function specOf(metadata: TableMetadata, specId: number): PartitionSpec {
+  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === specId)
+  if (spec !== undefined) return spec
+  throw new HindcastError('INVARIANT_VIOLATED', `the table has no partition spec ${specId}`)
+}
 
 /** The table's default partition spec. */
-export function defaultSpec(metadata: TableMetadata): PartitionSpec {
-  const spec = metadata.partitionSpecs.find(({ specId }) => specId === metadata.defaultSpecId)
-  if (spec !== undefined) return spec
-  throw new HindcastError('INVARIANT_VIOLATED', `the table has no partition spec ${metadata.defaultSpecId}`)
-}
+export const defaultSpec = (metadata: TableMetadata): PartitionSpec => specOf(metadata, metadata.defaultSpecId)
 
 /** The table's current schema. */
 export function currentSchema(metadata: TableMetadata): Schema {
@@ -50,72 +86,89 @@ export async function liveManifests(io: FileIO, base: Snapshot | null): Promise<
  * Writes a file whose name follows from its content. An attempt repeated on the same head finds its file; one on another head, with
  * the same snapshot id, gets another name and never takes the earlier attempt's list for its own.
  */
-async function writeByContent(io: FileIO, table: TableMetadata, prefix: string, bytes: Uint8Array): Promise<string> {
+async function writeByContent(
+  { io, metadata, written }: SnapshotWriter,
+  prefix: string,
+  bytes: Uint8Array,
+): Promise<string> {
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
-  const path = `${table.location.replace(/\/+$/, '')}/metadata/${prefix}-${hash}.avro`
+  const path = `${metadataFolder(metadata)}/${prefix}-${hash}.avro`
+  written.push(path)
   await io.create(path, bytes)
   return path
 }
 
 /** Writes a manifest of this snapshot. Its entries' sequence numbers are explicit, or null for those that inherit. */
-export async function writeManifest(
-  io: FileIO,
-  metadata: TableMetadata,
-  identity: SnapshotIdentity,
+export async function writeEncodedManifest(
+  writer: SnapshotWriter,
   encoded: EncodedManifest,
   entries: readonly ManifestEntry[],
 ): Promise<ManifestFile> {
-  const { snapshotId, sequenceNumber } = identity
-  const live = entries.filter(({ status }) => status !== EntryStatus.deleted)
-  const minSequenceNumber = live.reduce((least, entry) => {
+  const { snapshotId, sequenceNumber } = writer
+  const minSequenceNumber = entries.reduce((least, entry) => {
     const own = entry.sequenceNumber ?? sequenceNumber
-    return own < least ? own : least
+    return entry.status !== EntryStatus.deleted && own < least ? own : least
   }, sequenceNumber)
   return {
     ...encoded.manifest,
-    manifestPath: await writeByContent(io, metadata, `${snapshotId}-m`, encoded.bytes),
+    manifestPath: await writeByContent(writer, `${snapshotId}-m`, encoded.bytes),
     sequenceNumber,
     minSequenceNumber,
     addedSnapshotId: snapshotId,
   }
 }
 
+/** Encodes and writes entries as one manifest. */
+export async function writeManifest(
+  writer: SnapshotWriter,
+  spec: PartitionSpec,
+  content: 'data' | 'deletes',
+  entries: readonly ManifestEntry[],
+): Promise<ManifestFile> {
+  const { metadata } = writer
+  const encoded = encodeManifest({
+    schema: currentSchema(metadata),
+    spec,
+    entries,
+    content,
+    otherSchemas: metadata.schemas,
+  })
+  return writeEncodedManifest(writer, encoded, entries)
+}
+
 export interface NewSnapshot {
-  readonly table: Table
-  readonly io: FileIO
-  readonly identity: SnapshotIdentity
   readonly base: Snapshot | null
   readonly branch: string
   readonly manifests: readonly ManifestFile[]
   readonly summary: Readonly<Record<string, string>>
-  readonly schemaId: number
+  readonly schemaId?: number
   readonly nowMs: number
-  readonly retention?: RefRetention
+  readonly retention?: RefRetention | undefined
 }
 
 /** Writes the manifest list, and gives the change that adds the snapshot and moves the branch from where the table has it now. */
-export async function writeSnapshot(
-  request: NewSnapshot,
-): Promise<{ readonly change: TableChange; readonly snapshot: Snapshot }> {
-  const { io, identity, base, branch, table } = request
-  const { metadata } = table
-  const bytes = encodeManifestList(request.manifests, {
-    ...identity,
+export async function writeSnapshot(writer: SnapshotWriter, request: NewSnapshot): Promise<SnapshotResult> {
+  const { base, branch, manifests } = request
+  const { metadata, snapshotId, sequenceNumber } = writer
+  const bytes = encodeManifestList(manifests, {
+    snapshotId,
+    sequenceNumber,
     parentSnapshotId: base?.snapshotId ?? null,
   })
   const snapshot: Snapshot = {
-    snapshotId: identity.snapshotId,
+    snapshotId,
     ...(base === null ? {} : { parentSnapshotId: base.snapshotId }),
-    sequenceNumber: identity.sequenceNumber,
+    sequenceNumber,
     // Never before the table's last change, whatever this machine's clock says.
     timestampMs: Math.max(request.nowMs, metadata.lastUpdatedMs),
-    manifestList: await writeByContent(io, metadata, `snap-${identity.snapshotId}`, bytes),
+    manifestList: await writeByContent(writer, `snap-${snapshotId}`, bytes),
     summary: request.summary,
-    schemaId: request.schemaId,
+    schemaId: request.schemaId ?? metadata.currentSchemaId,
   }
   const known = metadata.refs[branch]
   return {
     snapshot,
+    written: writer.written,
     change: {
       requirements: [
         { type: 'assert-table-uuid', uuid: metadata.tableUuid },
@@ -133,13 +186,27 @@ export async function writeSnapshot(
   }
 }
 
+/** @throws REQUEST_INVALID when the ref is a tag */
+export function requireBranch(metadata: TableMetadata, ref: string): SnapshotRef | undefined {
+  const known = metadata.refs[ref]
+  if (known?.type === 'tag') {
+    throw new HindcastError('REQUEST_INVALID', `${ref} is a tag, and tags don’t move`, {
+      hint: 'Name a branch, or drop the tag and create it anew.',
+      context: { ref },
+    })
+  }
+  return known
+}
+
+/** The snapshot that a new one on this branch stands on: the branch's head, or that of `main` for a branch yet to be made. */
+export function branchHead(metadata: TableMetadata, branch: string): Snapshot | null {
+  const head = requireBranch(metadata, branch) ?? metadata.refs[MAIN]
+  return head === undefined ? null : snapshotFor(metadata, { snapshotId: head.snapshotId })
+}
+
 /** The snapshot to build on, and a check that moving the branch to a snapshot on top of it loses no commit of `main`. */
 export function baseSnapshot(metadata: TableMetadata, base: bigint | null, branch: string): Snapshot | null {
-  const known = metadata.refs[branch]
-  if (known?.type === 'tag') {
-    throw new HindcastError('REQUEST_INVALID', `${branch} is a tag, and tags don’t move`, { context: { ref: branch } })
-  }
-  const head = known?.snapshotId ?? null
+  const head = requireBranch(metadata, branch)?.snapshotId ?? null
   if (branch === MAIN && head !== base) {
     throw new HindcastError(
       'CONFLICT',

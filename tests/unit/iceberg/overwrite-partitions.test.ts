@@ -99,8 +99,8 @@ describe('an overwrite shows the new files in its partitions and the old ones el
               doing.filled[at] === true ? [day(value, `${index}-${at}`, 7n)] : [],
             )
             const manifests = files.length === 0 ? [] : [await detachedManifest(io, `${index}`, files)]
-            const { change, replaced } = await overwrite(target, io, { days: doing.days, manifests, snapshotId })
-            expect(replaced.map(({ filePath }) => filePath).sort()).toEqual(
+            const { change, removed } = await overwrite(target, io, { days: doing.days, manifests, snapshotId })
+            expect(removed.map(({ dataFile: { filePath } }) => filePath).sort()).toEqual(
               doing.days
                 .flatMap((value) => reference.get(value) ?? [])
                 .map(({ filePath }) => filePath)
@@ -227,7 +227,7 @@ test('a manifest left with deleted entries only is told of once, then dropped', 
   publish(target, 13n)
   expect(decodeManifestList(await io.read(first.snapshot.manifestList), 'l')).toHaveLength(2)
   const second = await overwrite(target, io, { days: [40], manifests: [], snapshotId: 14n })
-  expect(second.replaced).toEqual([])
+  expect(second.removed).toEqual([])
   expect(decodeManifestList(await io.read(second.snapshot.manifestList), 'l')).toHaveLength(1)
 })
 

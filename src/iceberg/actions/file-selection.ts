@@ -1,0 +1,73 @@
+/** Saying which files of a snapshot are meant, so that few manifests need be read to find them. */
+import { schemasNewestFirst } from '../manifest/manifest.ts'
+import { DataContent, type DataFile, type ManifestFile, type PartitionTuple } from '../manifest/model.ts'
+import { PartitionSearch } from '../manifest/partition-summary.ts'
+import type { TableMetadata } from '../metadata/table-metadata.ts'
+import { partitionKey } from '../types/partition-values.ts'
+import { partitionTypes } from '../types/transforms.ts'
+import { specOf } from './write-snapshot.ts'
+
+/** A data or delete file as a snapshot shows it. */
+export interface LiveFile {
+  readonly dataFile: DataFile
+  readonly specId: number
+  readonly sequenceNumber: bigint
+}
+
+export interface FileSelection {
+  /** Whether a manifest may hold one of the files; erring towards true costs a read. */
+  mayHold(manifest: ManifestFile): boolean
+  takes(file: LiveFile): boolean
+}
+
+export const everyFile: FileSelection = { mayHold: () => true, takes: () => true }
+
+/** Exactly these files, told apart by path (and, of deletion vectors that share a Puffin file, by data file). */
+export function selectFiles(
+  metadata: TableMetadata,
+  files: readonly Omit<LiveFile, 'sequenceNumber'>[],
+): FileSelection {
+  const keys = new Set(files.map(({ dataFile }) => fileKey(dataFile)))
+  const bySpec = new Map(
+    [...Map.groupBy(files, ({ specId }) => specId)].map(([specId, of]) => [
+      specId,
+      of.map(({ dataFile }) => dataFile.partition),
+    ]),
+  )
+  const partitions = partitionsOf(metadata, bySpec)
+  return { mayHold: partitions, takes: ({ dataFile }) => keys.has(fileKey(dataFile)) }
+}
+
+/** Whether a manifest may hold files in these partitions, given by the id of their spec. */
+function partitionsOf(
+  metadata: TableMetadata,
+  bySpec: ReadonlyMap<number, readonly PartitionTuple[]>,
+): (manifest: ManifestFile) => boolean {
+  const schemas = schemasNewestFirst(metadata)
+  const searches = new Map(
+    [...bySpec].map(([specId, tuples]) => [
+      specId,
+      new PartitionSearch(partitionTypes(specOf(metadata, specId), schemas), tuples),
+    ]),
+  )
+  return ({ partitionSpecId, partitions }) => searches.get(partitionSpecId)?.mayOccurIn(partitions) ?? false
+}
+
+/** What tells a live file from every other of the snapshot. */
+export const fileKey = ({ content, filePath, fileFormat, referencedDataFile }: DataFile): string =>
+  content === DataContent.positionDeletes && fileFormat === 'PUFFIN'
+    ? `${filePath}#${referencedDataFile ?? ''}`
+    : filePath
+
+/** Every file in these partitions of one spec. */
+export function selectPartitions(
+  metadata: TableMetadata,
+  specId: number,
+  tuples: readonly PartitionTuple[],
+): FileSelection {
+  const keys = new Set(tuples.map(partitionKey))
+  return {
+    mayHold: partitionsOf(metadata, new Map([[specId, tuples]])),
+    takes: (file) => file.specId === specId && keys.has(partitionKey(file.dataFile.partition)),
+  }
+}

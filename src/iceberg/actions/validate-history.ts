@@ -1,0 +1,154 @@
+/**
+ * Finding out what others committed since an operation read the table, as Iceberg's Java library validates overwrites and row-level
+ * changes. Every snapshot in between is looked at by its own manifests: the head's alone would not tell what was added and removed.
+ */
+import { HindcastError } from '../../contract/index.ts'
+import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
+import type { FileIO } from '../file-io.ts'
+import { decodeManifestList } from '../manifest/manifest-list.ts'
+import { decodeManifest } from '../manifest/manifest.ts'
+import { DataContent, EntryStatus, type ManifestFile } from '../manifest/model.ts'
+import { ancestorsOf } from '../metadata/snapshots.ts'
+import type { Snapshot, TableMetadata } from '../metadata/table-metadata.ts'
+import { partitionKey } from '../types/partition-values.ts'
+import type { FileSelection, LiveFile } from './file-selection.ts'
+import { specOf } from './write-snapshot.ts'
+
+/**
+ * `serializable`: as if the operation had run alone after all that was committed before it; a concurrent append of rows it would have
+ * read is a conflict. `snapshot`: such rows stay; only what would undo or be undone by a concurrent change is a conflict.
+ */
+export type Isolation = 'serializable' | 'snapshot'
+
+export interface Validation {
+  /** The branch's head when the operation read the table; null when it was empty. */
+  readonly startingSnapshotId: bigint | null
+  readonly isolation: Isolation
+}
+
+/** What was committed to a branch since an operation read it. */
+export class ConcurrentHistory {
+  readonly #io: FileIO
+  readonly #metadata: TableMetadata
+  /** Oldest first. */
+  readonly #snapshots: readonly Snapshot[]
+
+  /** @throws CONFLICT when the snapshots in between are no longer all there */
+  constructor(io: FileIO, metadata: TableMetadata, startingSnapshotId: bigint | null, head: Snapshot | null) {
+    this.#io = io
+    this.#metadata = metadata
+    const chain = ancestorsOf(metadata, head?.snapshotId ?? null)
+    const start = chain.findIndex(({ snapshotId }) => snapshotId === startingSnapshotId)
+    const whole = start >= 0 || (startingSnapshotId === null && chain.at(-1)?.parentSnapshotId === undefined)
+    if (!whole) {
+      throw new HindcastError(
+        'CONFLICT',
+        `snapshot ${startingSnapshotId}, which the change was made from, is no longer in the branch's history`,
+        {
+          hint: 'It was expired or rolled back: read the table again and make the change anew.',
+          context: { startingSnapshotId: startingSnapshotId?.toString() ?? null },
+        },
+      )
+    }
+    this.#snapshots = chain.slice(0, start < 0 ? undefined : start).reverse()
+  }
+
+  get isEmpty(): boolean {
+    return this.#snapshots.length === 0
+  }
+
+  /** Data files added since that the selection takes. Compaction adds none: its rows were there before. */
+  addedData(selection: FileSelection): Promise<readonly Finding[]> {
+    return this.#find(['append', 'overwrite'], 'data', EntryStatus.added, selection)
+  }
+
+  /** Data files removed since, by compaction too, that the selection takes. */
+  removedData(selection: FileSelection): Promise<readonly Finding[]> {
+    return this.#find(['overwrite', 'replace', 'delete'], 'data', EntryStatus.deleted, selection)
+  }
+
+  /** Data files removed since other than by compaction, which loses no rows. */
+  deletedData(selection: FileSelection): Promise<readonly Finding[]> {
+    return this.#find(['overwrite', 'delete'], 'data', EntryStatus.deleted, selection)
+  }
+
+  /** Delete files added since that the selection takes. */
+  addedDeletes(selection: FileSelection): Promise<readonly Finding[]> {
+    return this.#find(['overwrite', 'delete', 'append'], 'deletes', EntryStatus.added, selection)
+  }
+
+  async #find(
+    operations: readonly string[],
+    content: ManifestFile['content'],
+    status: EntryStatus,
+    selection: FileSelection,
+  ): Promise<readonly Finding[]> {
+    const relevant = this.#snapshots.filter(({ summary }) => operations.includes(summary['operation'] ?? 'overwrite'))
+    const found = await mapConcurrently(relevant, 2, async (snapshot) => {
+      const list = decodeManifestList(await this.#io.read(snapshot.manifestList), snapshot.manifestList)
+      const own = list.filter(
+        (manifest) =>
+          manifest.content === content &&
+          manifest.addedSnapshotId === snapshot.snapshotId &&
+          selection.mayHold(manifest),
+      )
+      const perManifest = await mapConcurrently(own, MANIFEST_READS, async (manifest) => {
+        const entries = decodeManifest(await this.#io.read(manifest.manifestPath), manifest, this.#metadata)
+        return entries
+          .filter((entry) => entry.status === status && entry.snapshotId === snapshot.snapshotId)
+          .map(({ dataFile, sequenceNumber }) => ({
+            dataFile,
+            specId: manifest.partitionSpecId,
+            sequenceNumber: sequenceNumber ?? manifest.sequenceNumber,
+          }))
+          .filter((file) => selection.takes(file))
+          .map((file): Finding => ({ snapshot, file }))
+      })
+      return perManifest.flat()
+    })
+    return found.flat()
+  }
+}
+
+export interface Finding {
+  readonly snapshot: Snapshot
+  readonly file: LiveFile
+}
+
+/** @throws CONFLICT naming the first snapshots and files, unless nothing was found */
+export function refuseConflict(findings: readonly Finding[], what: string): void {
+  const [first] = findings
+  if (first === undefined) return
+  const files = findings.map(({ file }) => file.dataFile.filePath)
+  const shown = files.length > 3 ? `${files.slice(0, 3).join(', ')} … (${files.length} files)` : files.join(', ')
+  throw new HindcastError('CONFLICT', `snapshot ${first.snapshot.snapshotId} ${what} meanwhile: ${shown}`, {
+    hint: 'Nothing was changed. Read the table again and make the change anew.',
+    context: { snapshotId: first.snapshot.snapshotId.toString(), files: files.slice(0, 20) },
+  })
+}
+
+/**
+ * Delete files added since that may concern these data files: those that name one of them, and those of their partitions (or of no
+ * partition at all, for equality deletes) that name none. A later delete on a file that is being replaced would be lost.
+ */
+export async function newDeletesFor(
+  history: ConcurrentHistory,
+  metadata: TableMetadata,
+  files: readonly LiveFile[],
+  options: { readonly ignoreEqualityDeletes?: boolean } = {},
+): Promise<readonly Finding[]> {
+  const paths = new Set(files.map(({ dataFile }) => dataFile.filePath))
+  const place = ({ specId, dataFile }: LiveFile): string => `${specId} ${partitionKey(dataFile.partition)}`
+  const places = new Set(files.map(place))
+  return history.addedDeletes({
+    mayHold: () => files.length > 0,
+    takes: (candidate) => {
+      const { content, referencedDataFile } = candidate.dataFile
+      if (referencedDataFile !== undefined) return paths.has(referencedDataFile)
+      if (content !== DataContent.equalityDeletes) return places.has(place(candidate))
+      if (options.ignoreEqualityDeletes === true) return false
+      const isGlobal = specOf(metadata, candidate.specId).fields.every(({ transform }) => transform === 'void')
+      return isGlobal || places.has(place(candidate))
+    },
+  })
+}
