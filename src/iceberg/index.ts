@@ -10,6 +10,25 @@ export type { Isolation, Validation } from './actions/validate-history.ts'
 export type { RefRetention, SnapshotRequest, SnapshotResult } from './actions/write-snapshot.ts'
 export { booleanProperty, dataFolder, metadataFolder, numberProperty } from './metadata/properties.ts'
 export { readAvroContainer, writeAvroContainer, type AvroCodec, type AvroContainer } from './avro/container.ts'
+export { decodeDeletionVector, encodeDeletionVector } from './deletes/deletion-vector.ts'
+export {
+  cardinality,
+  emptyPositionSet,
+  highestPosition,
+  positionChunks,
+  positionSet,
+  unionOf,
+  type PositionSet,
+} from './deletes/position-set.ts'
+export {
+  decodePuffinFooter,
+  DELETION_VECTOR_BLOB,
+  encodePuffin,
+  puffinBlobContent,
+  type NewPuffinBlob,
+  type PuffinBlob,
+  type PuffinFooter,
+} from './deletes/puffin.ts'
 export { evolveSchema } from './actions/evolve-schema.ts'
 export type { FileIO } from './file-io.ts'
 export { decodeManifestList, encodeManifestList, type ManifestListHeader } from './manifest/manifest-list.ts'
