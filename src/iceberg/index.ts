@@ -30,7 +30,8 @@ export {
   type PuffinFooter,
 } from './deletes/puffin.ts'
 export { evolveSchema } from './actions/evolve-schema.ts'
-export type { FileIO } from './file-io.ts'
+export { mapConcurrently } from './concurrent.ts'
+export { maxReadBytes, type FileIO, type ListedFile } from './file-io.ts'
 export { decodeManifestList, encodeManifestList, type ManifestListHeader } from './manifest/manifest-list.ts'
 export {
   DataContent,

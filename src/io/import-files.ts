@@ -22,7 +22,7 @@ import {
   unusedName,
   type ImportPartition,
 } from './import-layout.ts'
-import type { LocalFiles } from './local-files.ts'
+import type { WarehouseFiles } from './files/index.ts'
 import { writePartitions } from './parquet-write.ts'
 
 export type { ImportPartition } from './import-layout.ts'
@@ -34,7 +34,7 @@ export interface ImportRequest {
   readonly table: string
   readonly eventTime: string
   readonly catalog: Catalog
-  readonly io: LocalFiles
+  readonly io: WarehouseFiles
   readonly db: DuckDb
   /** Epoch milliseconds. */
   readonly now: () => number

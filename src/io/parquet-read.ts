@@ -3,7 +3,7 @@ import { HindcastError, nearest } from '../contract/index.ts'
 import type { DataFile, NestedField, Schema } from '../iceberg/index.ts'
 import { pathList } from './duckdb.ts'
 import { duckDbType } from './duckdb-types.ts'
-import { toPath } from './local-files.ts'
+import { toPath } from './files/index.ts'
 
 /**
  * SQL text of a relation to put behind FROM: the named columns of the files' rows, in that order, in the files' order. Columns are

@@ -14,7 +14,7 @@ import {
 } from '../iceberg/index.ts'
 import { pathList, type DuckDb, type QueryOptions } from './duckdb.ts'
 import { duckDbType, fieldIdsOption } from './duckdb-types.ts'
-import type { LocalFiles } from './local-files.ts'
+import type { WarehouseFiles } from './files/index.ts'
 import { columnMetrics, type ColumnStatistics } from './parquet-metrics.ts'
 import { partitionExpressions } from './partition-sql.ts'
 
@@ -33,7 +33,7 @@ export interface WriteRequest {
   readonly scratchDir: string
   /** URI of the file of one partition. First asked when the query has run to its end and the first file lies in scratch. */
   readonly place: (tuple: PartitionTuple, partitionPathText: string) => string | Promise<string>
-  readonly io: LocalFiles
+  readonly io: WarehouseFiles
   readonly signal?: AbortSignal
   /** As in `QueryOptions`: the code when the query itself fails. */
   readonly otherwise?: ErrorCode

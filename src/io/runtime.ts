@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import type { Catalog } from '../iceberg/index.ts'
 import { openSqliteCatalog } from './catalog-sqlite.ts'
 import { openDuckDb, type DuckDb } from './duckdb.ts'
-import { localFiles, toUri, type LocalFiles } from './local-files.ts'
+import { localFiles, toUri, type WarehouseFiles } from './files/index.ts'
 import type { ProjectSettings } from './project-config.ts'
 
 /** What the steps of a backfill work with: a project's storage, catalog, engine and clock. */
 export interface Runtime {
   readonly settings: ProjectSettings
-  readonly io: LocalFiles
+  readonly io: WarehouseFiles
   readonly catalog: Catalog
   /** URI of the warehouse, without a slash at its end. */
   readonly warehouse: string

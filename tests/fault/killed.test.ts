@@ -2,7 +2,7 @@
 // slice is a hole in the training data, a doubled one skews it, a half visible one breaks tonight's job.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { planFiles } from '../../src/iceberg/index.ts'
-import { localFiles } from '../../src/io/local-files.ts'
+import { localFiles } from '../../src/io/files/index.ts'
 import { flightsParquet, testProject, type TestProject } from '../support/project.ts'
 import { loadFeatureTable, mainBytes } from '../support/table-bytes.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'

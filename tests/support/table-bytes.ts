@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
-import { localFiles, toPath, toUri } from '../../src/io/local-files.ts'
+import { localFiles, toPath, toUri } from '../../src/io/files/index.ts'
 import { planFiles, type Table } from '../../src/iceberg/index.ts'
 
 /** A feature table of a test's project as it is now. */

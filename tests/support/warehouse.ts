@@ -5,7 +5,7 @@ import type { Catalog, Table } from '../../src/iceberg/table.ts'
 import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
 import { openDuckDb, type DuckDb } from '../../src/io/duckdb.ts'
 import { importFiles, type ImportRequest, type ImportResult } from '../../src/io/import-files.ts'
-import { localFiles, toUri, type LocalFiles } from '../../src/io/local-files.ts'
+import { localFiles, toUri, type WarehouseFiles } from '../../src/io/files/index.ts'
 import { sourceRelation } from '../../src/io/parquet-read.ts'
 import { tempDir } from './temp-dir.ts'
 
@@ -16,7 +16,7 @@ export interface TestWarehouse extends AsyncDisposable {
   /** URI. */
   readonly warehouse: string
   readonly scratchDir: string
-  readonly io: LocalFiles
+  readonly io: WarehouseFiles
   readonly db: DuckDb
   readonly catalog: Catalog
   /** Opens the same catalog once more, or another file; closed with the warehouse. */

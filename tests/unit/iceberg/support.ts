@@ -36,6 +36,12 @@ export class MemoryIO implements FileIO {
     return bytes
   }
 
+  async readRange(path: string, offset: bigint, length: bigint): Promise<Uint8Array> {
+    const bytes = await this.read(path)
+    if (offset + length > BigInt(bytes.length)) throw new HindcastError('DATA_FILE_INVALID', `${path} ends before`)
+    return bytes.subarray(Number(offset), Number(offset + length))
+  }
+
   async create(path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
     if (this.files.has(path)) return 'exists'
     this.files.set(path, bytes)

@@ -77,7 +77,7 @@ test('many processes that change one table at once lose no update', { timeout: 6
   const script = (writer: number) => `
     import { randomUUID } from 'node:crypto'
     import { openSqliteCatalog } from ${source('catalog-sqlite.ts')}
-    import { localFiles } from ${source('local-files.ts')}
+    import { localFiles } from ${source('files/index.ts')}
     const catalog = await openSqliteCatalog({
       file: ${JSON.stringify(warehouse.catalogFile)}, name: 'hindcast', warehouse: ${JSON.stringify(warehouse.warehouse)},
       io: localFiles(), now: Date.now, uuid: randomUUID,

@@ -1,11 +1,11 @@
 /** Rule: a file appears whole or not at all, and never replaces another by accident. Damage otherwise: half a manifest is read. */
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { localFiles, toPath, toUri } from '../../../src/io/local-files.ts'
-import { tempDir } from '../../support/temp-dir.ts'
+import { localFiles, normalizeUri, toPath, toUri } from '../../../../src/io/files/index.ts'
+import { tempDir } from '../../../support/temp-dir.ts'
 
 const io = localFiles()
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -38,7 +38,7 @@ test('a writer killed half-way leaves no file of that name', async () => {
   // The child dies while its large file is being written: as soon as the temporary one can be seen.
   const script = `
     import { readdirSync } from 'node:fs'
-    import { localFiles } from ${JSON.stringify(new URL('../../../src/io/local-files.ts', import.meta.url).href)}
+    import { localFiles } from ${JSON.stringify(new URL('../../../../src/io/files/index.ts', import.meta.url).href)}
     const watch = () => {
       if (readdirSync(${JSON.stringify(dir.path)}).length > 0) process.kill(process.pid, 'SIGKILL')
       setImmediate(watch)
@@ -119,4 +119,49 @@ test('list walks every folder in the order of whole paths', async () => {
   expect(found).toEqual([...found].sort())
   expect(found).toHaveLength(5)
   for await (const file of io.list(toUri(join(dir.path, 'none')))) expect(file).toBeUndefined()
+})
+
+test('a range is read exactly or refused, also with numbers from hostile metadata', async () => {
+  await using dir = await tempDir()
+  const uri = toUri(join(dir.path, 'file'))
+  await io.create(uri, bytes('0123456789'))
+  const read = async (offset: bigint, length: bigint) =>
+    new TextDecoder().decode(await io.readRange(uri, offset, length))
+  expect(await read(0n, 10n)).toBe('0123456789')
+  expect(await read(3n, 4n)).toBe('3456')
+  expect(await read(10n, 0n)).toBe('')
+  for (const [offset, length] of [
+    [8n, 3n],
+    [11n, 0n],
+    [-1n, 2n],
+    [2n, -1n],
+    [0n, 1n << 62n],
+    [1n << 62n, 1n],
+  ] as const) {
+    await expect(read(offset, length)).rejects.toMatchObject({ code: 'DATA_FILE_INVALID' })
+  }
+})
+
+test('a file too large for memory is refused before it is read', async () => {
+  await using dir = await tempDir()
+  const path = join(dir.path, 'huge')
+  await writeFile(path, '')
+  await truncate(path, 1 << 30)
+  await expect(io.read(toUri(path))).rejects.toMatchObject({
+    code: 'DATA_FILE_INVALID',
+    message: expect.stringContaining('1073741824 bytes'),
+  })
+})
+
+test('every spelling of a place is one text, and two places never are', () => {
+  const same = [
+    ['file:///w/t/x', 'file:/w/t/x', 'file://localhost/w/t/x', '/w/t/x', 'FILE:///w//t/./x', 'file:///w/u/../t/x'],
+    ['s3://b/t/x', 's3a://b/t/x', 's3n://b/t/x', 'S3://b/t/x'],
+    ['gs://b/x', 'GS://b/x'],
+  ]
+  for (const [first, ...others] of same) for (const other of others) expect(normalizeUri(other)).toBe(first)
+  const apart = ['s3://b/t//x', 's3://b/t/x', 's3://B/t/x', 's3://b/t/%78', 'file:///w/%78', 'file:///w/x']
+  expect(new Set(apart.map(normalizeUri)).size).toBe(apart.length)
+  expect(() => normalizeUri('w/x')).toThrow(expect.objectContaining({ code: 'FEATURE_UNSUPPORTED' }))
+  expect(() => normalizeUri('file://elsewhere/x')).toThrow(expect.objectContaining({ code: 'FEATURE_UNSUPPORTED' }))
 })

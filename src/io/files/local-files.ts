@@ -1,44 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { dirname, isAbsolute, join } from 'node:path'
-import { HindcastError } from '../contract/index.ts'
-import type { FileIO } from '../iceberg/index.ts'
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { HindcastError } from '../../contract/index.ts'
+import { mapConcurrently, maxReadBytes } from '../../iceberg/index.ts'
+import { normalizeUri, toPath, toUri } from './uri.ts'
+import { badRange, checkRange, noSuchFile, otherBytes, tooLarge, type WarehouseFiles } from './warehouse-files.ts'
+
+/** Deletes in flight at once. */
+const deletes = 16
 
 /** Files on a local (or mounted) file system, which must have hard links: they are what makes `create` atomic. */
-export interface LocalFiles extends FileIO {
-  /**
-   * Moves a finished local file to `uri`, with the obligations of `create`; the local file is gone afterwards.
-   * @throws INVARIANT_VIOLATED when a file with other bytes is already there; it is left as it was
-   */
-  adopt(localPath: string, uri: string): Promise<'created' | 'exists'>
-}
-
-/**
- * The local path of a `file:` URI. Iceberg's readers take paths literally, so nothing is percent-decoded; `file:/x`, as Hadoop
- * writes it, and a bare absolute path are understood too.
- * @throws FEATURE_UNSUPPORTED for any other scheme
- */
-export function toPath(uri: string): string {
-  const path = uri.startsWith('file://localhost/')
-    ? uri.slice('file://localhost'.length)
-    : uri.replace(/^file:(\/\/)?/, '')
-  if (!isAbsolute(path)) {
-    throw new HindcastError('FEATURE_UNSUPPORTED', `${uri} is not a local file`, {
-      hint: 'Paths of a local warehouse begin with file:///.',
-      context: { path: uri },
-    })
-  }
-  return path
-}
-
-/** The URI of an absolute local path, unencoded as Iceberg has it. */
-export function toUri(path: string): string {
-  if (!isAbsolute(path)) throw new HindcastError('INVARIANT_VIOLATED', `${path} is not an absolute path`)
-  return `file://${path}`
-}
-
-/** File access for a local warehouse. */
-export function localFiles(): LocalFiles {
+export function localFiles(): WarehouseFiles {
   const guarded = async <T>(uri: string, doing: string, action: (path: string) => Promise<T>): Promise<T> => {
     const path = toPath(uri)
     try {
@@ -48,8 +20,35 @@ export function localFiles(): LocalFiles {
     }
   }
 
-  return {
-    read: (uri) => guarded(uri, 'read', (path) => readFile(path)),
+  const files: WarehouseFiles = {
+    read: (uri) =>
+      guarded(uri, 'read', async (path) => {
+        const handle = await open(path, 'r')
+        try {
+          const { size } = await handle.stat({ bigint: true })
+          if (size > maxReadBytes) throw tooLarge(path, size)
+          return await handle.readFile()
+        } finally {
+          await handle.close()
+        }
+      }),
+
+    readRange: (uri, offset, length) =>
+      guarded(uri, 'read', async (path) => {
+        checkRange(path, offset, length)
+        const handle = await open(path, 'r')
+        try {
+          const { size } = await handle.stat({ bigint: true })
+          const bytes = Buffer.alloc(offset + length > size ? 0 : Number(length))
+          const filled = await readFully(handle, bytes, Number(offset))
+          if (offset + length > size || filled < bytes.length) {
+            throw badRange(path, offset, length, `it has only ${size}`)
+          }
+          return bytes
+        } finally {
+          await handle.close()
+        }
+      }),
 
     create: (uri, bytes) =>
       guarded(uri, 'create', async (path) => {
@@ -72,18 +71,20 @@ export function localFiles(): LocalFiles {
         await syncFile(localPath)
         const outcome = await linkOrCopyInto(localPath, path)
         if (outcome === 'exists' && !(await sameBytes(localPath, path))) {
-          throw new HindcastError(
-            'INVARIANT_VIOLATED',
-            `${path} exists with other bytes than the ones computed for it`,
-            {
-              hint: 'Something else wrote this file. If no snapshot refers to it, delete it and run again.',
-              context: { path },
-            },
-          )
+          throw otherBytes(path)
         }
         await rm(localPath, { force: true })
         return outcome
       }),
+
+    download: (uri, localPath) =>
+      guarded(uri, 'read', async (path) => {
+        await copyFile(path, localPath)
+      }),
+
+    deleteAll: async (uris) => {
+      await mapConcurrently(uris, deletes, (uri) => files.delete(uri))
+    },
 
     size: (uri) =>
       guarded(uri, 'look at', async (path) => {
@@ -97,7 +98,7 @@ export function localFiles(): LocalFiles {
       }),
 
     async *list(prefix) {
-      const root = toPath(prefix).replace(/\/+$/, '')
+      const root = toPath(normalizeUri(prefix)).replace(/\/+$/, '')
       try {
         for await (const path of walk(root)) {
           const found = await statOrNull(path)
@@ -108,6 +109,7 @@ export function localFiles(): LocalFiles {
       }
     },
   }
+  return files
 }
 
 /** Writes and flushes a file beside `path`, under a name that nothing refers to. */
@@ -240,8 +242,12 @@ async function* walk(folder: string): AsyncGenerator<string> {
     if (isAbsent(error)) return
     throw error
   }
-  const children = entries.map((entry) => ({ entry, key: entry.isDirectory() ? `${entry.name}/` : entry.name }))
-  children.sort((a, b) => (a.key < b.key ? -1 : 1))
+  const children = entries.map((entry) => ({
+    entry,
+    // Bytes of UTF-8 compare as code points do, strings do not.
+    key: Buffer.from(entry.isDirectory() ? `${entry.name}/` : entry.name),
+  }))
+  children.sort((a, b) => a.key.compare(b.key))
   for (const { entry } of children) {
     if (entry.isDirectory()) yield* walk(join(folder, entry.name))
     else if (entry.isFile()) yield join(folder, entry.name)
@@ -273,11 +279,7 @@ function storageError(error: unknown, doing: string, path: string): unknown {
   const code = systemCode(error)
   if (code === undefined || error instanceof HindcastError) return error
   if (code === 'ENOENT' && doing === 'read') {
-    return new HindcastError('DATA_FILE_INVALID', `no such file: ${path}`, {
-      hint: 'A table refers to this file. Restore it, or roll the table back to a snapshot whose files are all there.',
-      context: { path },
-      cause: error,
-    })
+    return noSuchFile(path, error)
   }
   const [reason, hint] = reasons[code] ?? [code, 'Look into the disk or mount, then run again.']
   return new HindcastError('STORAGE_UNAVAILABLE', `cannot ${doing} ${path}: ${reason}`, {
