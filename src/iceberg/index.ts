@@ -9,7 +9,8 @@ export type { FileSelection, LiveFile } from './actions/file-selection.ts'
 export type { Isolation, Validation } from './actions/validate-history.ts'
 export type { RefRetention, SnapshotRequest, SnapshotResult } from './actions/write-snapshot.ts'
 export { booleanProperty, dataFolder, metadataFolder, numberProperty } from './metadata/properties.ts'
-export { readAvroContainer, writeAvroContainer, type AvroCodec, type AvroContainer } from './avro/container.ts'
+export { avroCompression, type AvroCompression } from './avro/compression.ts'
+export { readAvroContainer, writeAvroContainer, type AvroContainer } from './avro/container.ts'
 export { decodeDeletionVector, encodeDeletionVector } from './deletes/deletion-vector.ts'
 export {
   cardinality,
@@ -52,6 +53,9 @@ export {
   type EncodeManifestRequest,
   type ManifestContext,
 } from './manifest/manifest.ts'
+export { readManifests } from './manifest/read-manifests.ts'
+export { assignFirstRowIds } from './manifest/row-ids.ts'
+export { encodeMetadataFile, type MetadataFile } from './metadata/metadata-file.ts'
 export { applyUpdates, checkRequirements, conflictIn, newTableMetadata, withMetadataLog } from './metadata/updates.ts'
 export { planFiles, type FilePlan, type PlanFilesRequest, type PlannedFile } from './scan/scan.ts'
 export type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './types/schema.ts'
@@ -63,8 +67,14 @@ export {
   truncateUpperBound,
 } from './types/single-value.ts'
 export { ancestorsOf, snapshotFor, type SnapshotSelector } from './metadata/snapshots.ts'
-export { parseTableMetadata, serializeTableMetadata } from './metadata/table-metadata-json.ts'
+export {
+  parseTableMetadata,
+  serializeTableMetadata,
+  tableMetadataFromJson,
+  tableMetadataToJson,
+} from './metadata/table-metadata-json.ts'
 export type {
+  FormatVersion,
   PartitionField,
   PartitionSpec,
   Snapshot,

@@ -1,7 +1,7 @@
 import { HindcastError } from '../../contract/index.ts'
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import type { FileIO } from '../file-io.ts'
-import { decodeManifestList } from '../manifest/manifest-list.ts'
+import { readManifests } from '../manifest/read-manifests.ts'
 import { decodeManifest } from '../manifest/manifest.ts'
 import { DataContent, EntryStatus } from '../manifest/model.ts'
 import { ancestorsOf, snapshotFor } from '../metadata/snapshots.ts'
@@ -108,11 +108,10 @@ function refuseSecond(metadata: TableMetadata, picked: Snapshot, head: Snapshot 
 async function filesOf(
   io: FileIO,
   metadata: TableMetadata,
-  { snapshotId, manifestList }: Snapshot,
+  snapshot: Snapshot,
 ): Promise<{ readonly added: readonly LiveFile[]; readonly removed: readonly LiveFile[] }> {
-  const manifests = decodeManifestList(await io.read(manifestList), manifestList).filter(
-    ({ addedSnapshotId }) => addedSnapshotId === snapshotId,
-  )
+  const { snapshotId } = snapshot
+  const manifests = (await readManifests(io, snapshot)).filter(({ addedSnapshotId }) => addedSnapshotId === snapshotId)
   const entries = await mapConcurrently(manifests, MANIFEST_READS, async (manifest) =>
     decodeManifest(await io.read(manifest.manifestPath), manifest, metadata)
       .filter((entry) => entry.snapshotId === snapshotId)

@@ -5,7 +5,7 @@
 import { HindcastError } from '../../contract/index.ts'
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import type { FileIO } from '../file-io.ts'
-import { decodeManifestList } from '../manifest/manifest-list.ts'
+import { readManifests } from '../manifest/read-manifests.ts'
 import { decodeManifest } from '../manifest/manifest.ts'
 import { DataContent, EntryStatus, type ManifestFile } from '../manifest/model.ts'
 import { ancestorsOf } from '../metadata/snapshots.ts'
@@ -85,7 +85,7 @@ export class ConcurrentHistory {
   ): Promise<readonly Finding[]> {
     const relevant = this.#snapshots.filter(({ summary }) => operations.includes(summary['operation'] ?? 'overwrite'))
     const found = await mapConcurrently(relevant, 2, async (snapshot) => {
-      const list = decodeManifestList(await this.#io.read(snapshot.manifestList), snapshot.manifestList)
+      const list = await readManifests(this.#io, snapshot)
       const own = list.filter(
         (manifest) =>
           manifest.content === content &&

@@ -2,9 +2,12 @@
 import { createHash } from 'node:crypto'
 import { HindcastError } from '../../contract/index.ts'
 import type { FileIO } from '../file-io.ts'
-import { decodeManifestList, encodeManifestList } from '../manifest/manifest-list.ts'
+import { avroCompression } from '../avro/compression.ts'
+import { encodeManifestList } from '../manifest/manifest-list.ts'
 import { encodeManifest, type EncodedManifest } from '../manifest/manifest.ts'
 import { EntryStatus, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
+import { readManifests } from '../manifest/read-manifests.ts'
+import { assignFirstRowIds } from '../manifest/row-ids.ts'
 import { MAIN } from '../metadata/updates.ts'
 import { metadataFolder } from '../metadata/properties.ts'
 import { snapshotFor } from '../metadata/snapshots.ts'
@@ -79,7 +82,7 @@ export const hasLiveFiles = (manifest: ManifestFile): boolean =>
 /** Manifests of the snapshot to build on, without those that only tell of deleted files: their story is the base's own. */
 export async function liveManifests(io: FileIO, base: Snapshot | null): Promise<ManifestFile[]> {
   if (base === null) return []
-  return decodeManifestList(await io.read(base.manifestList), base.manifestList).filter(hasLiveFiles)
+  return (await readManifests(io, base)).filter(hasLiveFiles)
 }
 
 /**
@@ -127,11 +130,13 @@ export async function writeManifest(
 ): Promise<ManifestFile> {
   const { metadata } = writer
   const encoded = encodeManifest({
+    formatVersion: metadata.formatVersion,
     schema: currentSchema(metadata),
     spec,
     entries,
     content,
     otherSchemas: metadata.schemas,
+    compression: avroCompression(metadata.properties),
   })
   return writeEncodedManifest(writer, encoded, entries)
 }
@@ -148,12 +153,18 @@ export interface NewSnapshot {
 
 /** Writes the manifest list, and gives the change that adds the snapshot and moves the branch from where the table has it now. */
 export async function writeSnapshot(writer: SnapshotWriter, request: NewSnapshot): Promise<SnapshotResult> {
-  const { base, branch, manifests } = request
+  const { base, branch } = request
   const { metadata, snapshotId, sequenceNumber } = writer
+  const { formatVersion, nextRowId: firstRowId } = metadata
+  const { manifests, nextRowId } =
+    formatVersion === 3 ? assignFirstRowIds(request.manifests, firstRowId) : { ...request, nextRowId: firstRowId }
   const bytes = encodeManifestList(manifests, {
     snapshotId,
     sequenceNumber,
     parentSnapshotId: base?.snapshotId ?? null,
+    formatVersion,
+    ...(formatVersion === 3 ? { firstRowId } : {}),
+    compression: avroCompression(metadata.properties),
   })
   const snapshot: Snapshot = {
     snapshotId,
@@ -164,6 +175,7 @@ export async function writeSnapshot(writer: SnapshotWriter, request: NewSnapshot
     manifestList: await writeByContent(writer, `snap-${snapshotId}`, bytes),
     summary: request.summary,
     schemaId: request.schemaId ?? metadata.currentSchemaId,
+    ...(formatVersion === 3 ? { firstRowId, addedRows: nextRowId - firstRowId } : {}),
   }
   const known = metadata.refs[branch]
   return {

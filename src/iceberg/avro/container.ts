@@ -1,7 +1,7 @@
 /** Avro object container files: https://avro.apache.org/docs/current/specification/#object-container-files */
 import { createHash } from 'node:crypto'
-import { deflateRawSync, inflateRawSync, zstdDecompressSync } from 'node:zlib'
 import { HindcastError } from '../../contract/index.ts'
+import { blockUnpacker, packBlock, type AvroCodec, type AvroCompression } from './compression.ts'
 import { AvroInput, AvroOutput, avroWriter, recordReader, type AvroRow } from './codec.ts'
 import { AvroError, parseAvroSchema } from './schema.ts'
 
@@ -14,37 +14,50 @@ const blockBytes = 1 << 20
 /** What one block may unpack to: far above any writer's blocks, far below what would take the process down. */
 const maxUnpackedBytes = 1 << 29
 
-export type AvroCodec = 'null' | 'deflate'
-
 /**
  * Writes rows as one file. The same rows give the same bytes: the sync marker, random by custom, is a hash of the content.
  * @param schema the Avro schema as JSON, with Iceberg's `field-id` attributes
  * @param header further attributes of the file's header
+ * @throws INVARIANT_VIOLATED for a row that is not of the schema
  */
 export function writeAvroContainer(
   schema: object,
   rows: Iterable<AvroRow>,
   header: Readonly<Record<string, string>>,
-  codec: AvroCodec = 'deflate',
+  compression: AvroCompression = { codec: 'deflate' },
 ): Uint8Array {
-  return writeRows(JSON.stringify(schema), rows, header, codec)
+  return writeRows(JSON.stringify(schema), rows, header, compression)
 }
 
 /** The file that `container` was read from, with other rows of its schema. */
 export function rewriteAvroContainer(container: AvroContainer, rows: Iterable<AvroRow>): Uint8Array {
-  const { 'avro.schema': schema = '', 'avro.codec': _, ...header } = Object.fromEntries(container.header)
-  return writeRows(schema, rows, header, 'deflate')
+  const { 'avro.schema': schema = '', 'avro.codec': codec = 'null', ...header } = Object.fromEntries(container.header)
+  return writeRows(schema, rows, header, { codec: codec as AvroCodec })
 }
 
 function writeRows(
   schemaText: string,
   rows: Iterable<AvroRow>,
   header: Readonly<Record<string, string>>,
-  codec: AvroCodec,
+  compression: AvroCompression,
+): Uint8Array {
+  try {
+    return packRows(schemaText, rows, header, compression)
+  } catch (error) {
+    if (!(error instanceof AvroError)) throw error
+    throw new HindcastError('INVARIANT_VIOLATED', `an Avro file cannot be written: ${error.message}`, { cause: error })
+  }
+}
+
+function packRows(
+  schemaText: string,
+  rows: Iterable<AvroRow>,
+  header: Readonly<Record<string, string>>,
+  compression: AvroCompression,
 ): Uint8Array {
   const write = avroWriter(parseAvroSchema(schemaText))
   const head = new AvroOutput()
-  const attributes = Object.entries({ ...header, 'avro.schema': schemaText, 'avro.codec': codec })
+  const attributes = Object.entries({ ...header, 'avro.schema': schemaText, 'avro.codec': compression.codec })
   head.raw(magic)
   head.long(attributes.length)
   for (const [key, value] of attributes) {
@@ -58,7 +71,7 @@ function writeRows(
   let count = 0
   const flush = (): void => {
     if (count === 0) return
-    blocks.push({ count, body: codec === 'null' ? block.bytes() : deflateRawSync(block.bytes()) })
+    blocks.push({ count, body: packBlock(block.bytes(), compression) })
     block = new AvroOutput()
     count = 0
   }
@@ -118,13 +131,13 @@ function readContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<nu
   const header = readHeader(input)
   const schema = parseAvroSchema(header.get('avro.schema') ?? '')
   if (schema.kind !== 'record') throw new AvroError('its rows are no records')
-  const unpack = unpacker(header.get('avro.codec') ?? 'null', path)
+  const unpack = blockUnpacker(header.get('avro.codec') ?? 'null', path)
   const sync = input.take(syncLength)
   const read = recordReader(schema, skipped)
   const rows: AvroRow[] = []
   while (input.left > 0) {
     const count = input.long()
-    const body = new AvroInput(unpack(input.take(input.size())))
+    const body = new AvroInput(unpack(input.take(input.size()), maxUnpackedBytes))
     if (count < 0n || count > BigInt(body.left))
       throw new AvroError(`a block claims ${count} rows in ${body.left} bytes`)
     for (let index = 0n; index < count; index++) rows.push(read(body))
@@ -146,31 +159,6 @@ function readHeader(input: AvroInput): Map<string, string> {
     }
   }
   return header
-}
-
-function unpacker(codec: string, path: string): (block: Uint8Array) => Uint8Array {
-  const guarded = (unpack: (block: Uint8Array) => Uint8Array) => (block: Uint8Array) => {
-    try {
-      return unpack(block)
-    } catch (error) {
-      throw new AvroError(`a block cannot be unpacked (${error instanceof Error ? error.message : codec})`, {
-        cause: error,
-      })
-    }
-  }
-  switch (codec) {
-    case 'null':
-      return (block) => block
-    case 'deflate':
-      return guarded((block) => inflateRawSync(block, { maxOutputLength: maxUnpackedBytes }))
-    case 'zstandard':
-      return guarded((block) => zstdDecompressSync(block, { maxOutputLength: maxUnpackedBytes }))
-    default:
-      throw new HindcastError('FEATURE_UNSUPPORTED', `${path} is packed with ${codec}, which is not read here`, {
-        hint: 'Set the table property write.avro.compression-codec to gzip and rewrite its manifests.',
-        context: { path, codec },
-      })
-  }
 }
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index])

@@ -1,6 +1,6 @@
-/** The Avro schemas of manifests and manifest lists, format version 2: https://iceberg.apache.org/spec/#manifests */
+/** The Avro schemas of manifests and manifest lists, format versions 2 and 3: https://iceberg.apache.org/spec/#manifests */
 import type { PrimitiveType } from '../types/schema.ts'
-import type { PartitionSpec } from '../metadata/table-metadata.ts'
+import type { FormatVersion, PartitionSpec } from '../metadata/table-metadata.ts'
 import { decimalShape, fixedLength } from '../types/types.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
@@ -26,8 +26,15 @@ const mapOf = (keyId: number, valueId: number, value: Json): Json => ({
 
 const listOf = (elementId: number, items: Json): Json => ({ type: 'array', items, 'element-id': elementId })
 
+/** The versions that are written; version 1 is only read. */
+export type WrittenVersion = Exclude<FormatVersion, 1>
+
 /** Schema of the rows of a manifest whose partition tuples have these types. */
-export const manifestEntrySchema = (spec: PartitionSpec, types: readonly PrimitiveType[]): Record<string, Json> => ({
+export const manifestEntrySchema = (
+  version: WrittenVersion,
+  spec: PartitionSpec,
+  types: readonly PrimitiveType[],
+): Record<string, Json> => ({
   type: 'record',
   name: 'manifest_entry',
   fields: [
@@ -55,7 +62,11 @@ export const manifestEntrySchema = (spec: PartitionSpec, types: readonly Primiti
         optional(132, 'split_offsets', listOf(133, 'long')),
         optional(135, 'equality_ids', listOf(136, 'int')),
         optional(140, 'sort_order_id', 'int'),
+        ...(version === 2 ? [] : [optional(142, 'first_row_id', 'long')]),
         optional(143, 'referenced_data_file', 'string'),
+        ...(version === 2
+          ? []
+          : [optional(144, 'content_offset', 'long'), optional(145, 'content_size_in_bytes', 'long')]),
       ],
     }),
   ],
@@ -68,7 +79,12 @@ function partitionSchema(spec: PartitionSpec, types: readonly PrimitiveType[]): 
     name: 'r102',
     fields: spec.fields.map((field, index) => {
       const name = avroName(field.name)
-      const base = optional(field.fieldId, name, avroType(types[index] as PrimitiveType, named))
+      const type = types[index] as PrimitiveType
+      // An unknown column holds nothing but nulls, and a union may not have the same type twice.
+      const base: Json =
+        type === 'unknown'
+          ? { ...(required(field.fieldId, name, 'null') as object), default: null }
+          : optional(field.fieldId, name, avroType(type, named))
       return name === field.name ? base : { ...(base as object), 'iceberg-field-name': field.name }
     }),
   }
@@ -129,7 +145,7 @@ export function decimalBytes(precision: number): number {
 }
 
 /** Schema of the rows of a manifest list. */
-export const manifestListSchema: Record<string, Json> = {
+export const manifestListSchema = (version: WrittenVersion): Record<string, Json> => ({
   type: 'record',
   name: 'manifest_file',
   fields: [
@@ -161,8 +177,9 @@ export const manifestListSchema: Record<string, Json> = {
       }),
     ),
     optional(519, 'key_metadata', 'bytes'),
+    ...(version === 2 ? [] : [optional(520, 'first_row_id', 'long')]),
   ],
-}
+})
 
 /** The field ids of a data file that only planning by metrics needs: without them a manifest reads several times faster. */
 export const metricFieldIds: ReadonlySet<number> = new Set([108, 109, 110, 137, 125, 128, 132])

@@ -1,4 +1,4 @@
-/** Manifest lists as bytes, format version 2: https://iceberg.apache.org/spec/#manifest-lists */
+/** Manifest lists as bytes, written in format versions 2 and 3, read in all: https://iceberg.apache.org/spec/#manifest-lists */
 import { HindcastError } from '../../contract/index.ts'
 import type { AvroRow } from '../avro/codec.ts'
 import { manifestInvalid, readAvroContainer, writeAvroContainer } from '../avro/container.ts'
@@ -16,22 +16,44 @@ import {
 } from '../avro/rows.ts'
 import { AvroError } from '../avro/schema.ts'
 import type { ManifestFile, PartitionFieldSummary } from './model.ts'
+import type { AvroCompression } from '../avro/compression.ts'
+import type { FormatVersion } from '../metadata/table-metadata.ts'
 import { manifestListSchema } from './avro-schemas.ts'
+import { checkFormatVersion, writtenVersion } from './format-version.ts'
 
 export interface ManifestListHeader {
   readonly snapshotId: bigint
   readonly parentSnapshotId: bigint | null
   readonly sequenceNumber: bigint
+  /** The table's. */
+  readonly formatVersion: FormatVersion
+  /** Version 3: the snapshot's. */
+  readonly firstRowId?: bigint
+  /** As the table's properties have it, see `avroCompression`; deflate unless given. */
+  readonly compression?: AvroCompression
 }
 
-/** Encodes the manifest list of one snapshot; the same manifests give the same bytes. */
+/**
+ * Encodes the manifest list of one snapshot; the same manifests give the same bytes.
+ * @throws FEATURE_UNSUPPORTED for version 1; INVARIANT_VIOLATED for a data manifest of version 3 without row ids: give it one by
+ *   `assignFirstRowIds`
+ */
 export function encodeManifestList(manifests: readonly ManifestFile[], header: ManifestListHeader): Uint8Array {
-  return writeAvroContainer(manifestListSchema, manifests.map(manifestToRow), {
+  const version = writtenVersion(header.formatVersion)
+  const attributes = {
     'snapshot-id': header.snapshotId.toString(),
     'parent-snapshot-id': header.parentSnapshotId?.toString() ?? 'null',
     'sequence-number': header.sequenceNumber.toString(),
-    'format-version': '2',
+    ...(header.firstRowId === undefined ? {} : { 'first-row-id': header.firstRowId.toString() }),
+    'format-version': version.toString(),
+  }
+  const rows = manifests.map((manifest) => {
+    if (version === 3 && manifest.content === 'data' && manifest.firstRowId === undefined) {
+      throw new HindcastError('INVARIANT_VIOLATED', `manifest ${manifest.manifestPath} was given no first row id`)
+    }
+    return manifestToRow(manifest)
   })
+  return writeAvroContainer(manifestListSchema(version), rows, attributes, header.compression)
 }
 
 const manifestToRow = (manifest: ManifestFile): AvroRow => ({
@@ -56,53 +78,91 @@ const manifestToRow = (manifest: ManifestFile): AvroRow => ({
       f511: summary.upperBound ?? null,
     })) ?? null,
   f519: manifest.keyMetadata ?? null,
+  f520: manifest.content === 'data' ? (manifest.firstRowId ?? null) : null,
 })
 
+/** A manifest as lists of version 1 may name it: without counts, which must be had from the manifest itself. */
+export type UncountedManifest = Omit<ManifestFile, keyof ManifestCounts>
+
+export type ManifestCounts = Pick<
+  ManifestFile,
+  | 'addedFilesCount'
+  | 'existingFilesCount'
+  | 'deletedFilesCount'
+  | 'addedRowsCount'
+  | 'existingRowsCount'
+  | 'deletedRowsCount'
+>
+
+export const isCounted = (manifest: ManifestFile | UncountedManifest): manifest is ManifestFile =>
+  'addedFilesCount' in manifest
+
 /**
- * Decodes a manifest list.
- * @throws MANIFEST_INVALID with the file and the reason; FEATURE_UNSUPPORTED for lists of version 1 that don't count their files
+ * Decodes a manifest list whose manifests are counted, as all but some of version 1 are: `readManifests` reads those too.
+ * @throws MANIFEST_INVALID with the file and the reason; FEATURE_UNSUPPORTED for lists that don't count their files
  */
 export function decodeManifestList(bytes: Uint8Array, path: string): ManifestFile[] {
-  const { rows } = readAvroContainer(bytes, path)
+  return decodeAnyManifestList(bytes, path).map((manifest) => {
+    if (isCounted(manifest)) return manifest
+    // Taking a missing count for 0 would hide the manifest's rows.
+    throw new HindcastError('FEATURE_UNSUPPORTED', `${path} names manifests without counting their files`, {
+      hint: 'It was written for format version 1. Rewrite the manifests once (Spark: CALL system.rewrite_manifests).',
+      context: { path },
+    })
+  })
+}
+
+/** As `decodeManifestList`, whether the manifests are counted or not. @throws MANIFEST_INVALID */
+export function decodeAnyManifestList(bytes: Uint8Array, path: string): (ManifestFile | UncountedManifest)[] {
+  const { header, rows } = readAvroContainer(bytes, path)
+  checkFormatVersion(header, path)
   return rows.map((row, index) => {
     try {
-      return rowToManifest(row, path)
+      return rowToManifest(row)
     } catch (error) {
       throw error instanceof AvroError ? manifestInvalid(path, `manifest ${index}: ${error.message}`, error) : error
     }
   })
 }
 
-function rowToManifest(row: AvroRow, path: string): ManifestFile {
+function rowToManifest(row: AvroRow): ManifestFile | UncountedManifest {
   const content = optionalInt(row, 'f517') ?? 0
   if (content !== 0 && content !== 1) throw new AvroError(`its content is ${content}`)
-  const counts = (['f504', 'f505', 'f506'] as const).map((id) => optionalInt(row, id))
-  const rowCounts = (['f512', 'f513', 'f514'] as const).map((id) => optionalLong(row, id))
-  // Optional in version 1. Taking a missing count for 0 would hide the manifest's rows.
-  if ([...counts, ...rowCounts].includes(null)) {
-    throw new HindcastError('FEATURE_UNSUPPORTED', `${path} names manifests without counting their files`, {
-      hint: 'It was written for format version 1. Rewrite the manifests once (Spark: CALL system.rewrite_manifests).',
-      context: { path },
-    })
-  }
+  const manifestLength = requiredLong(row, 'f501')
+  if (manifestLength < 0n) throw new AvroError(`its length is ${manifestLength}`)
   const summaries = optionalList(row, 'f507')
   const keyMetadata = optionalBytes(row, 'f519')
+  const firstRowId = content === 0 ? optionalLong(row, 'f520') : null
+  if (firstRowId !== null && firstRowId < 0n) throw new AvroError(`its first row id is ${firstRowId}`)
   return {
     manifestPath: requiredString(row, 'f500'),
-    manifestLength: requiredLong(row, 'f501'),
+    manifestLength,
     partitionSpecId: requiredInt(row, 'f502'),
     content: content === 0 ? 'data' : 'deletes',
     sequenceNumber: optionalLong(row, 'f515') ?? 0n,
     minSequenceNumber: optionalLong(row, 'f516') ?? 0n,
     addedSnapshotId: requiredLong(row, 'f503'),
-    addedFilesCount: counts[0] as number,
-    existingFilesCount: counts[1] as number,
-    deletedFilesCount: counts[2] as number,
-    addedRowsCount: rowCounts[0] as bigint,
-    existingRowsCount: rowCounts[1] as bigint,
-    deletedRowsCount: rowCounts[2] as bigint,
+    ...countsOf(row),
     ...(summaries === null ? {} : { partitions: summaries.map((summary) => rowToSummary(asRow(summary, 'f507'))) }),
     ...(keyMetadata === null ? {} : { keyMetadata }),
+    ...(firstRowId === null ? {} : { firstRowId }),
+  }
+}
+
+/** All six counts, or none where one is missing. */
+function countsOf(row: AvroRow): ManifestCounts | undefined {
+  const files = (['f504', 'f505', 'f506'] as const).map((id) => optionalInt(row, id))
+  const rows = (['f512', 'f513', 'f514'] as const).map((id) => optionalLong(row, id))
+  if ([...files, ...rows].includes(null)) return undefined
+  const negative = [...files, ...rows].find((count) => (count as number | bigint) < 0)
+  if (negative !== undefined) throw new AvroError(`it counts ${negative} files or rows`)
+  return {
+    addedFilesCount: files[0] as number,
+    existingFilesCount: files[1] as number,
+    deletedFilesCount: files[2] as number,
+    addedRowsCount: rows[0] as bigint,
+    existingRowsCount: rows[1] as bigint,
+    deletedRowsCount: rows[2] as bigint,
   }
 }
 

@@ -1,4 +1,4 @@
-/** Manifests as bytes, format version 2: https://iceberg.apache.org/spec/#manifests */
+/** Manifests as bytes, written in format versions 2 and 3, read in all: https://iceberg.apache.org/spec/#manifests */
 import { HindcastError } from '../../contract/index.ts'
 import type { AvroRow, AvroValue, FieldKey } from '../avro/codec.ts'
 import { manifestInvalid, readAvroContainer, writeAvroContainer } from '../avro/container.ts'
@@ -15,9 +15,11 @@ import {
   valueOf,
 } from '../avro/rows.ts'
 import { AvroError } from '../avro/schema.ts'
+import { checkEntry } from './entry-check.ts'
+import { checkFormatVersion, writtenVersion } from './format-version.ts'
 import {
+  DataContent,
   EntryStatus,
-  type DataContent,
   type DataFile,
   type DetachedManifest,
   type ManifestEntry,
@@ -27,18 +29,26 @@ import {
 import { manifestEntrySchema, metricFieldIds } from './avro-schemas.ts'
 import { literalFromAvro, literalToAvro } from '../types/partition-values.ts'
 import { summarizePartitions } from './partition-summary.ts'
+import { rowIdInheritance } from './row-ids.ts'
 import type { PrimitiveType, Schema } from '../types/schema.ts'
-import type { PartitionSpec, TableMetadata } from '../metadata/table-metadata.ts'
-import { partitionTypes } from '../types/transforms.ts'
+import type { AvroCompression } from '../avro/compression.ts'
+import { jsonText } from '../metadata/json-text.ts'
+import { partitionFieldToJson } from '../metadata/spec-json.ts'
+import type { FormatVersion, PartitionField, PartitionSpec, TableMetadata } from '../metadata/table-metadata.ts'
+import { isKnownTransform, partitionTypes } from '../types/transforms.ts'
 import { schemaToJson } from '../types/types.ts'
 
 export interface EncodeManifestRequest {
+  /** The table's. */
+  readonly formatVersion: FormatVersion
   readonly schema: Schema
   readonly spec: PartitionSpec
   readonly entries: readonly ManifestEntry[]
   readonly content: 'data' | 'deletes'
   /** Where the spec's source columns are looked up when `schema` has lost them. */
   readonly otherSchemas?: readonly Schema[]
+  /** As the table's properties have it, see `avroCompression`; deflate unless given. */
+  readonly compression?: AvroCompression
 }
 
 export interface EncodedManifest {
@@ -48,29 +58,24 @@ export interface EncodedManifest {
 
 /**
  * Encodes a manifest; the same entries give the same bytes.
- * @throws INVARIANT_VIOLATED for an entry that no reader could make sense of, such as an EXISTING one without sequence numbers
+ * @throws INVARIANT_VIOLATED for an entry that no reader could make sense of, such as an EXISTING one without sequence numbers;
+ *   FEATURE_UNSUPPORTED for version 1, and for a spec with a transform that is not known here
  */
 export function encodeManifest(request: EncodeManifestRequest): EncodedManifest {
   const { schema, spec, entries, content } = request
+  const version = writtenVersion(request.formatVersion)
   const types = knownPartitionTypes(spec, [schema, ...(request.otherSchemas ?? [])])
-  entries.forEach((entry) => checkEntry(entry, spec))
+  entries.forEach((entry) => checkEntry(entry, request, version))
   const header = {
-    schema: JSON.stringify(schemaToJson(schema)),
+    schema: jsonText(schemaToJson(schema)),
     'schema-id': schema.schemaId.toString(),
-    'partition-spec': JSON.stringify(
-      spec.fields.map(({ name, transform, sourceId, fieldId }) => ({
-        name,
-        transform,
-        'source-id': sourceId,
-        'field-id': fieldId,
-      })),
-    ),
+    'partition-spec': jsonText(spec.fields.map(partitionFieldToJson)),
     'partition-spec-id': spec.specId.toString(),
-    'format-version': '2',
+    'format-version': version.toString(),
     content,
   }
-  const rows = entries.map((entry) => entryToRow(entry, spec, types))
-  const bytes = encoded(() => writeAvroContainer(manifestEntrySchema(spec, types), rows, header))
+  const avroSchema = manifestEntrySchema(version, spec, types)
+  const bytes = writeAvroContainer(avroSchema, toRows(entries, spec, types), header, request.compression)
   const counted = (status: EntryStatus): { readonly files: number; readonly rows: bigint } => {
     const chosen = entries.filter((entry) => entry.status === status)
     return { files: chosen.length, rows: chosen.reduce((sum, { dataFile }) => sum + dataFile.recordCount, 0n) }
@@ -101,36 +106,27 @@ export function encodeManifest(request: EncodeManifestRequest): EncodedManifest 
 function knownPartitionTypes(spec: PartitionSpec, schemas: readonly Schema[]): PrimitiveType[] {
   return partitionTypes(spec, schemas).map((type, index) => {
     if (type !== null) return type
-    const field = spec.fields[index]
-    throw new HindcastError(
-      'INVARIANT_VIOLATED',
-      `partition field ${field?.name}: no schema has column ${field?.sourceId}`,
-    )
+    const { name, sourceId, sourceIds, transform } = spec.fields[index] as PartitionField
+    if (sourceIds !== undefined || !isKnownTransform(transform)) {
+      throw new HindcastError(
+        'FEATURE_UNSUPPORTED',
+        `partition field ${name} has transform ${transform}, which is not known here`,
+        {
+          hint: 'Files can be added only under a partition spec whose transforms are known: write to the table with a newer program.',
+          context: { transform },
+        },
+      )
+    }
+    throw new HindcastError('INVARIANT_VIOLATED', `partition field ${name}: no schema has column ${sourceId}`)
   })
 }
 
-function checkEntry(entry: ManifestEntry, spec: PartitionSpec): void {
-  const refuse = (reason: string): never => {
-    throw new HindcastError('INVARIANT_VIOLATED', `manifest entry of ${entry.dataFile.filePath}: ${reason}`)
-  }
-  const { status, snapshotId, sequenceNumber, fileSequenceNumber, dataFile } = entry
-  if (dataFile.partition.length !== spec.fields.length) {
-    refuse(`${dataFile.partition.length} partition values for ${spec.fields.length} fields`)
-  }
-  if (status === EntryStatus.added) return
-  // Inheritance is for ADDED entries: Spark fails on a null elsewhere.
-  if (snapshotId === null || sequenceNumber === null || fileSequenceNumber === null) {
-    refuse('only an ADDED entry may leave snapshot id and sequence numbers to inheritance')
-  }
-}
-
-function encoded<T>(encode: () => T): T {
-  try {
-    return encode()
-  } catch (error) {
-    if (!(error instanceof AvroError)) throw error
-    throw new HindcastError('INVARIANT_VIOLATED', `a manifest cannot be written: ${error.message}`, { cause: error })
-  }
+function* toRows(
+  entries: readonly ManifestEntry[],
+  spec: PartitionSpec,
+  types: readonly PrimitiveType[],
+): Generator<AvroRow> {
+  for (const entry of entries) yield entryToRow(entry, spec, types)
 }
 
 function entryToRow(entry: ManifestEntry, spec: PartitionSpec, types: readonly PrimitiveType[]): AvroRow {
@@ -162,7 +158,10 @@ function entryToRow(entry: ManifestEntry, spec: PartitionSpec, types: readonly P
       f132: file.splitOffsets ?? null,
       f135: file.equalityIds ?? null,
       f140: file.sortOrderId ?? null,
+      f142: file.content === DataContent.data ? (file.firstRowId ?? null) : null,
       f143: file.referencedDataFile ?? null,
+      f144: file.contentOffset ?? null,
+      f145: file.contentSizeInBytes ?? null,
     },
   }
 }
@@ -197,7 +196,8 @@ export function decodeManifest(
 ): ManifestEntry[] {
   checkLength(bytes, manifestFile)
   const skipped = options.withMetrics === false ? metricFieldIds : undefined
-  const { rows } = readAvroContainer(bytes, manifestFile.manifestPath, skipped)
+  const { header, rows } = readAvroContainer(bytes, manifestFile.manifestPath, skipped)
+  checkFormatVersion(header, manifestFile.manifestPath)
   return rows.map(entryReader(manifestFile, context))
 }
 
@@ -211,7 +211,7 @@ export function checkLength(bytes: Uint8Array, { manifestPath, manifestLength }:
 }
 
 /**
- * Turns a manifest's rows into entries.
+ * Turns a manifest's rows into entries. All of them, and in their order: row ids are counted up from one to the next.
  * @throws MANIFEST_INVALID, the reader too, naming the entry
  */
 export function entryReader(
@@ -222,9 +222,14 @@ export function entryReader(
   const spec = context.partitionSpecs.find(({ specId }) => specId === partitionSpecId)
   if (spec === undefined) throw manifestInvalid(manifestPath, `the table has no partition spec ${partitionSpecId}`)
   const types = partitionTypes(spec, schemasNewestFirst(context))
+  const withRowIds = rowIdInheritance(manifestFile)
   return (row, index) => {
     try {
-      return inherit(rowToEntry(row, spec, types), manifestFile)
+      const entry = rowToEntry(row, spec, types)
+      if ((entry.dataFile.content === DataContent.data) !== (manifestFile.content === 'data')) {
+        throw new AvroError(`it is of content ${entry.dataFile.content} in a manifest of ${manifestFile.content}`)
+      }
+      return withRowIds(inherit(entry, manifestFile))
     } catch (error) {
       if (!(error instanceof AvroError)) throw error
       throw manifestInvalid(manifestPath, `entry ${index}: ${error.message}`, error)
@@ -280,6 +285,12 @@ function rowToDataFile(row: AvroRow, spec: PartitionSpec, types: readonly (Primi
     const value = valueOf(tuple, `f${fieldId}`)
     return value === null ? null : literalFromAvro(types[index] ?? null, value)
   })
+  const firstRowId = optionalLong(row, 'f142')
+  const contentOffset = optionalLong(row, 'f144')
+  const contentSizeInBytes = optionalLong(row, 'f145')
+  if ([firstRowId, contentOffset, contentSizeInBytes].some((value) => value !== null && value < 0n)) {
+    throw new AvroError('it has a negative row id, offset or size')
+  }
   const long = (valueId: FieldKey) => (pair: AvroRow) => requiredLong(pair, valueId)
   const bytes = (valueId: FieldKey) => (pair: AvroRow) => optionalBytes(pair, valueId) ?? new Uint8Array()
   const offsets = optionalList(row, 'f132')
@@ -302,7 +313,10 @@ function rowToDataFile(row: AvroRow, spec: PartitionSpec, types: readonly (Primi
     ...given('splitOffsets', offsets === null ? null : offsets.map((offset) => requiredLong({ f133: offset }, 'f133'))),
     ...given('equalityIds', equalityIds === null ? null : equalityIds.map((id) => requiredInt({ f136: id }, 'f136'))),
     ...given('sortOrderId', optionalInt(row, 'f140')),
+    ...given('firstRowId', firstRowId),
     ...given('referencedDataFile', typeof referenced === 'string' ? referenced : null),
+    ...given('contentOffset', contentOffset),
+    ...given('contentSizeInBytes', contentSizeInBytes),
   }
 }
 

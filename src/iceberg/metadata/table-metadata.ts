@@ -39,6 +39,8 @@ export interface Snapshot {
   readonly sequenceNumber: bigint
   readonly timestampMs: number
   readonly manifestList: string
+  /** Version 1 only: the manifests themselves, where there is no list; `manifestList` is then empty. */
+  readonly manifests?: readonly string[]
   /** `operation` is always there; values are strings. */
   readonly summary: Readonly<Record<string, string>>
   readonly schemaId?: number

@@ -1,6 +1,6 @@
 /** Changes to table metadata as a pure fold; the catalog checks, folds and swaps. Names are the REST catalog's. */
 import { HindcastError } from '../../contract/index.ts'
-import { FIRST_PARTITION_FIELD_ID } from './table-metadata-json.ts'
+import { highestPartitionFieldId } from './table-metadata-json.ts'
 import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './table-metadata.ts'
 import type { NewTable, Table, TableChange, TableRequirement, TableUpdate } from '../table.ts'
 import { highestFieldId } from '../types/types.ts'
@@ -8,8 +8,7 @@ import { highestFieldId } from '../types/types.ts'
 /** The branch that readers see unless they say otherwise. */
 export const MAIN = 'main'
 
-const highestPartitionId = (spec: PartitionSpec): number =>
-  spec.fields.reduce((highest, { fieldId }) => Math.max(highest, fieldId), FIRST_PARTITION_FIELD_ID - 1)
+const highestPartitionId = (spec: PartitionSpec): number => highestPartitionFieldId([spec])
 
 const unsorted: SortOrder = { orderId: 0, fields: [] }
 
@@ -258,11 +257,13 @@ function apply(state: TableMetadata, update: TableUpdate, fold: Fold): TableMeta
 const same = (a: object, b: object): boolean => canonical(a) === canonical(b)
 
 const canonical = (value: object): string =>
-  JSON.stringify(value, (_key, node: unknown) =>
-    typeof node === 'object' && node !== null && !Array.isArray(node)
+  JSON.stringify(value, (_key, node: unknown) => {
+    // Unknown attributes and defaults may hold numbers of 64 bits.
+    if (typeof node === 'bigint') return `${node}n`
+    return typeof node === 'object' && node !== null && !Array.isArray(node)
       ? Object.fromEntries(Object.entries(node).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : node,
-  )
+      : node
+  })
 
 function addSnapshot(state: TableMetadata, snapshot: Snapshot, fold: Fold): TableMetadata {
   const reason = cannotAdd(state, snapshot)

@@ -3,9 +3,9 @@ import { HindcastError } from '../../contract/index.ts'
 import { hasLiveFiles } from '../actions/write-snapshot.ts'
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import type { FileIO } from '../file-io.ts'
-import { decodeManifestList } from '../manifest/manifest-list.ts'
 import { decodeManifest, schemasNewestFirst } from '../manifest/manifest.ts'
 import { EntryStatus, type DataFile, type ManifestFile } from '../manifest/model.ts'
+import { readManifests } from '../manifest/read-manifests.ts'
 import { snapshotFor } from '../metadata/snapshots.ts'
 import type { TableMetadata } from '../metadata/table-metadata.ts'
 import type { Table } from '../table.ts'
@@ -42,8 +42,7 @@ export async function planFiles(request: PlanFilesRequest): Promise<FilePlan> {
   const { metadata } = request.table
   const snapshotId = request.snapshotId ?? metadata.currentSnapshotId
   if (snapshotId === null) return { files: [], deleteFiles: [] }
-  const { manifestList } = snapshotFor(metadata, { snapshotId })
-  const manifests = decodeManifestList(await io.read(manifestList), manifestList).filter(hasLiveFiles)
+  const manifests = (await readManifests(io, snapshotFor(metadata, { snapshotId }))).filter(hasLiveFiles)
   const filterOf = filters(metadata, timeRange)
   const wanted = manifests.filter((manifest) => filterOf(manifest)?.mayHold(manifest.partitions) ?? true)
   const perManifest = await mapConcurrently(wanted, MANIFEST_READS, async (manifest) => {

@@ -38,6 +38,16 @@ export function parseTransform(text: string): Transform {
   }
 }
 
+/** Whether a table's partition or sort field of this transform can be computed here; tables may have others, which are only read. */
+export function isKnownTransform(text: string): boolean {
+  try {
+    parseTransform(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** The type of partition values that a transform makes of a column of type `source`. */
 export function transformResultType(transform: string, source: PrimitiveType): PrimitiveType {
   const { kind } = parseTransform(transform)
@@ -47,11 +57,12 @@ export function transformResultType(transform: string, source: PrimitiveType): P
 }
 
 /**
- * The type of each partition field's values, in the order of the spec; null where no schema has the source column any more.
- * Pass the current schema first.
+ * The type of each partition field's values, in the order of the spec; null where no schema has the source column any more, or the
+ * transform is not known here: readers pass over such fields. Pass the current schema first.
  */
 export function partitionTypes(spec: PartitionSpec, schemas: readonly Schema[]): (PrimitiveType | null)[] {
-  return spec.fields.map(({ sourceId, transform }) => {
+  return spec.fields.map(({ sourceId, sourceIds, transform }) => {
+    if (sourceIds !== undefined || !isKnownTransform(transform)) return null
     for (const schema of schemas) {
       const type = findFieldById(schema, sourceId)?.type
       if (typeof type === 'string') return transformResultType(transform, type)

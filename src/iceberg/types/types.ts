@@ -1,4 +1,5 @@
 /** Types and schemas as JSON, and finding one's way in them: https://iceberg.apache.org/spec/#appendix-c-json-serialization */
+import { isJsonObject, optionalField, unknownIn, type JsonObject } from '../metadata/json-fields.ts'
 import type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './schema.ts'
 
 const plainTypes: ReadonlySet<string> = new Set([
@@ -16,6 +17,8 @@ const plainTypes: ReadonlySet<string> = new Set([
   'string',
   'uuid',
   'binary',
+  'unknown',
+  'variant',
 ])
 
 /** Types nest in what people write; beyond this depth it is a mistake or an attack on the stack. */
@@ -55,24 +58,48 @@ export function parsePrimitiveType(text: string): PrimitiveType {
     return `decimal(${precision}, ${scale})`
   }
   const length = fixedLength(text as PrimitiveType)
-  return length === null ? fail(`"${text}" is no Iceberg type`) : `fixed[${length}]`
+  if (length !== null && length <= 0x7fff_ffff) return `fixed[${length}]`
+  return geospatialType(text) ?? fail(`${shown(text)} is no Iceberg type`)
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+/** `geometry(C)` and `geography(C, A)`, whose parameters may be left out. */
+function geospatialType(text: string): PrimitiveType | null {
+  const match = /^(geometry|geography)\s*(?:\(([^()]{0,200})\))?$/.exec(text)
+  if (match === null) return null
+  const parameters = (match[2] ?? '').split(',').map((parameter) => parameter.trim())
+  if (parameters.length === 1 && parameters[0] === '') return match[1] as 'geometry' | 'geography'
+  if (match[1] === 'geometry') return parameters.length === 1 ? `geometry(${parameters[0]})` : null
+  return parameters.length === 2 && !edgeAlgorithms.has((parameters[1] as string).toLowerCase())
+    ? null
+    : parameters.length > 2
+      ? null
+      : `geography(${parameters.join(', ')})`
+}
 
-const isFieldId = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value)
+const edgeAlgorithms: ReadonlySet<string> = new Set(['spherical', 'vincenty', 'thomas', 'andoyer', 'karney'])
+
+/** What a file says, in an error: never the whole of it. */
+const shown = (value: unknown): string => {
+  const text = (JSON.stringify(value) as string | undefined) ?? 'nothing'
+  return text.length <= 60 ? text : `${text.slice(0, 60)}…`
+}
+
+/** Above are the ids of metadata columns, such as `_file`: https://iceberg.apache.org/spec/#reserved-field-ids */
+export const MAX_FIELD_ID = 2_147_483_447
+
+const isFieldId = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_FIELD_ID
 
 function idOf(json: Readonly<Record<string, unknown>>, key: string): number {
   const value = json[key]
-  return isFieldId(value) ? value : fail(`"${key}" must be a whole number`)
+  return isFieldId(value) ? value : fail(`"${key}" must be a whole number from 0 to ${MAX_FIELD_ID}`)
 }
 
 /** A type from its parsed JSON form: a string, or an object for struct, list and map. @throws TypeSyntaxError */
 export function parseType(json: unknown, depth = 0): IcebergType {
   if (depth > maxDepth) return fail(`types are nested deeper than ${maxDepth}`)
   if (typeof json === 'string') return parsePrimitiveType(json)
-  if (!isObject(json)) return fail('a type must be a string or an object')
+  if (!isJsonObject(json)) return fail('a type must be a string or an object')
   switch (json['type']) {
     case 'struct':
       return { type: 'struct', fields: parseFields(json['fields'], depth + 1) }
@@ -93,16 +120,22 @@ export function parseType(json: unknown, depth = 0): IcebergType {
         value: parseType(json['value'], depth + 1),
       }
     default:
-      return fail(`${JSON.stringify(json['type']) ?? 'nothing'} is no Iceberg type`)
+      return fail(`${shown(json['type'])} is no Iceberg type`)
   }
 }
 
+const schemaKeys = new Set(['type', 'schema-id', 'identifier-field-ids', 'fields'])
+const fieldKeys = new Set(['id', 'name', 'required', 'type', 'doc', 'initial-default', 'write-default'])
+
 function parseFields(json: unknown, depth: number): NestedField[] {
   if (!Array.isArray(json)) return fail('"fields" must be a list')
+  const names = new Set<string>()
   return json.map((field: unknown): NestedField => {
-    if (!isObject(field)) return fail('a field must be an object')
+    if (!isJsonObject(field)) return fail('a field must be an object')
     const { name, required, doc } = field
     if (typeof name !== 'string') return fail('a field has no name')
+    if (names.has(name)) return fail(`two fields of one struct have the name ${shown(name)}`)
+    names.add(name)
     try {
       if (typeof required !== 'boolean') return fail('"required" must be true or false')
       return {
@@ -111,9 +144,14 @@ function parseFields(json: unknown, depth: number): NestedField[] {
         required,
         type: parseType(field['type'], depth),
         ...(typeof doc === 'string' ? { doc } : {}),
+        ...optionalField('initialDefault', field['initial-default'], (value) => value),
+        ...optionalField('writeDefault', field['write-default'], (value) => value),
+        ...unknownIn(field, fieldKeys),
       }
     } catch (error) {
-      throw error instanceof TypeSyntaxError ? new TypeSyntaxError(`field ${name}: ${error.message}`) : error
+      throw error instanceof TypeSyntaxError
+        ? new TypeSyntaxError(`field ${name.slice(0, 100)}: ${error.message}`)
+        : error
     }
   })
 }
@@ -149,20 +187,28 @@ const fieldToJson = (field: NestedField): unknown => ({
   required: field.required,
   type: typeToJson(field.type),
   ...(field.doc === undefined ? {} : { doc: field.doc }),
+  ...(field.initialDefault === undefined ? {} : { 'initial-default': field.initialDefault }),
+  ...(field.writeDefault === undefined ? {} : { 'write-default': field.writeDefault }),
+  ...field.unknownFields,
 })
 
 /** A schema from its parsed JSON form. @throws TypeSyntaxError, also when two fields share an id */
 export function parseSchema(json: unknown): Schema {
-  if (!isObject(json) || json['type'] !== 'struct') return fail('a schema must be a struct')
+  if (!isJsonObject(json) || json['type'] !== 'struct') return fail('a schema must be a struct')
   const identifiers: unknown = json['identifier-field-ids']
   const schemaId = json['schema-id'] === undefined ? 0 : idOf(json, 'schema-id')
-  if (identifiers !== undefined && !(Array.isArray(identifiers) && identifiers.every(isFieldId))) {
+  if (
+    identifiers !== undefined &&
+    identifiers !== null &&
+    !(Array.isArray(identifiers) && identifiers.every(isFieldId))
+  ) {
     return fail('"identifier-field-ids" must be a list of field ids')
   }
   const schema: Schema = {
     schemaId,
     fields: parseFields(json['fields'], 0),
-    ...(identifiers === undefined ? {} : { identifierFieldIds: identifiers }),
+    ...optionalField('identifierFieldIds', identifiers, (ids) => ids as readonly number[]),
+    ...unknownIn(json, schemaKeys),
   }
   const seen = new Set<number>()
   for (const id of fieldIds(schema)) {
@@ -172,12 +218,13 @@ export function parseSchema(json: unknown): Schema {
   return schema
 }
 
-/** The JSON form of a schema, as `parseSchema` reads it. */
-export const schemaToJson = (schema: Schema): unknown => ({
+/** The JSON form of a schema, as `parseSchema` reads it: for a lossless writer, as defaults may hold numbers of 64 bits. */
+export const schemaToJson = (schema: Schema): JsonObject => ({
   type: 'struct',
   'schema-id': schema.schemaId,
   ...(schema.identifierFieldIds === undefined ? {} : { 'identifier-field-ids': schema.identifierFieldIds }),
   fields: schema.fields.map(fieldToJson),
+  ...schema.unknownFields,
 })
 
 /** Fields directly inside a type; the elements of a list and the keys and values of a map count as fields of those names. */
@@ -264,7 +311,7 @@ export function assignFieldIds(schema: Schema, firstId = 1): Schema {
   const fields = assignFields(schema.fields)
   const identifiers = schema.identifierFieldIds?.map((id) => renamed.get(id) ?? id)
   return {
-    schemaId: schema.schemaId,
+    ...schema,
     fields,
     ...(identifiers === undefined ? {} : { identifierFieldIds: identifiers }),
   }

@@ -153,6 +153,8 @@ async function writeManifest(
 ): Promise<SliceResult['manifest']> {
   const { schema, location } = plan.target
   const { bytes, manifest } = encodeManifest({
+    // Good in a table of version 3 too: its files inherit their row ids from the manifest list.
+    formatVersion: 2,
     schema,
     spec: targetSpec(plan.definition, schema),
     content: 'data',

@@ -1,9 +1,9 @@
 import { HindcastError, isHindcastError } from '../../contract/index.ts'
 import {
+  encodeMetadataFile,
   type FileIO,
   parseTableMetadata,
   qualifiedName,
-  serializeTableMetadata,
   type TableIdentifier,
   type TableMetadata,
 } from '../../iceberg/index.ts'
@@ -18,9 +18,10 @@ export async function writeMetadata(
   metadata: TableMetadata,
   name: { readonly version: number; readonly uuid: string },
 ): Promise<string> {
-  const file = `${String(name.version).padStart(5, '0')}-${name.uuid}.metadata.json`
+  const { bytes, extension } = encodeMetadataFile(metadata)
+  const file = `${String(name.version).padStart(5, '0')}-${name.uuid}${extension}`
   const location = `${metadata.location.replace(/\/+$/, '')}/metadata/${file}`
-  if ((await io.create(location, serializeTableMetadata(metadata))) === 'exists') {
+  if ((await io.create(location, bytes)) === 'exists') {
     throw new HindcastError('INVARIANT_VIOLATED', `the new metadata file ${location} already exists`)
   }
   return location

@@ -54,7 +54,7 @@ const sorted = <V>(pairs: readonly (readonly [number, V])[]): ReadonlyMap<number
 
 const file: fc.Arbitrary<DataFile> = fc.record(
   {
-    content: fc.constantFrom(0 as const, 1 as const, 2 as const),
+    content: fc.constant(0 as const),
     filePath: fc.string(),
     fileFormat: fc.constantFrom('PARQUET' as const, 'AVRO' as const, 'ORC' as const),
     partition: fc.tuple<(Literal | null)[]>(
@@ -101,16 +101,54 @@ const entryOf = (dataFileOf: DataFile, over: Partial<ManifestEntry> = {}): Manif
   ...over,
 })
 
+/** What version 3 adds to a data file, and to the files of deletes. */
+const version3 = {
+  data: fc.record({ content: fc.constant(0 as const), firstRowId: count }),
+  deletes: fc.oneof(
+    fc.record({ content: fc.constant(2 as const) }),
+    fc.record({
+      content: fc.constant(1 as const),
+      fileFormat: fc.constant('PUFFIN' as const),
+      referencedDataFile: fc.string(),
+      contentOffset: count,
+      contentSizeInBytes: count,
+    }),
+  ),
+} as const
+const version2 = {
+  data: fc.constant({ content: 0 as const }),
+  deletes: fc.record({ content: fc.constantFrom(1 as const, 2 as const) }),
+} as const
+
 describe('manifests', () => {
-  test('every field of every entry survives, whichever are given', () => {
-    const entry = fc.record({ status: fc.constantFrom(0 as const, 1 as const, 2 as const), dataFile: file, id: long })
+  test.each([
+    [2, 'data'],
+    [2, 'deletes'],
+    [3, 'data'],
+    [3, 'deletes'],
+  ] as const)('version %i, %s: every field of every entry survives, whichever are given', (formatVersion, content) => {
+    const added = (formatVersion === 2 ? version2 : version3)[content]
+    const entry = fc.record({
+      status: fc.constantFrom(0 as const, 1 as const, 2 as const),
+      dataFile: fc.tuple(file, added).map(([given, more]): DataFile => ({ ...given, ...more })),
+      id: long,
+    })
+    const compression = fc.constantFrom({ codec: 'deflate' as const, level: 1 }, { codec: 'null' as const })
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 6 }), (given) => {
+      fc.property(fc.array(entry, { maxLength: 6 }), compression, (given, packed) => {
         const entries = given.map(({ status, dataFile: of, id }) =>
           entryOf(of, { status, snapshotId: id, sequenceNumber: 3n, fileSequenceNumber: 2n }),
         )
-        const { bytes, manifest } = encodeManifest({ schema: wideSchema, spec: wideSpec, entries, content: 'data' })
-        expect(decodeManifest(bytes, manifestFile(manifest), context)).toEqual(entries)
+        const { bytes, manifest } = encodeManifest({
+          formatVersion,
+          schema: wideSchema,
+          spec: wideSpec,
+          entries,
+          content,
+          compression: packed,
+        })
+        const listed = { ...manifestFile(manifest), ...(formatVersion === 3 ? { firstRowId: 0n } : {}) }
+        expect(decodeManifest(bytes, listed, context)).toEqual(entries)
         expect(manifest.manifestLength).toBe(BigInt(bytes.length))
         expect(manifest.addedFilesCount).toBe(entries.filter(({ status }) => status === 1).length)
       }),
@@ -123,7 +161,7 @@ describe('manifests', () => {
       entryOf(dataFile('a', [1])),
       entryOf(dataFile('b', [2]), { status: 0, snapshotId: 4n, sequenceNumber: 2n, fileSequenceNumber: 1n }),
     ]
-    const { bytes, manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const { bytes, manifest } = encodeManifest({ formatVersion: 2, schema, spec: daySpec, entries, content: 'data' })
     const [a, b] = decodeManifest(bytes, manifestFile(manifest), context)
     expect(a).toMatchObject({ snapshotId: 7_926_889_530_948_516_885n, sequenceNumber: 9n, fileSequenceNumber: 9n })
     expect(b).toEqual(entries[1])
@@ -131,8 +169,16 @@ describe('manifests', () => {
 
   test('an EXISTING entry without sequence numbers, which Spark fails on, is neither written nor read', () => {
     const bad = entryOf(dataFile('a', [1]), { status: EntryStatus.existing, snapshotId: 4n })
-    expect(() => encodeManifest({ schema, spec: daySpec, entries: [bad], content: 'data' })).toThrow('inheritance')
-    const good = encodeManifest({ schema, spec: daySpec, entries: [entryOf(dataFile('a', [1]))], content: 'data' })
+    expect(() => encodeManifest({ formatVersion: 2, schema, spec: daySpec, entries: [bad], content: 'data' })).toThrow(
+      'inheritance',
+    )
+    const good = encodeManifest({
+      formatVersion: 2,
+      schema,
+      spec: daySpec,
+      entries: [entryOf(dataFile('a', [1]))],
+      content: 'data',
+    })
     const { header, rows } = readAvroContainer(good.bytes, 'm')
     const avroSchema = JSON.parse(header.get('avro.schema') ?? '') as object
     const bytes = writeAvroContainer(
@@ -151,7 +197,7 @@ describe('manifests', () => {
 
   test('every Avro field carries its field id, and the header what readers look for', () => {
     const entries = [entryOf(dataFile('a', [1]))]
-    const { bytes } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const { bytes } = encodeManifest({ formatVersion: 2, schema, spec: daySpec, entries, content: 'data' })
     const { header } = readAvroContainer(bytes, 'm')
     expect(JSON.parse(header.get('schema') ?? '')).toMatchObject({ 'schema-id': 0, type: 'struct' })
     expect(JSON.parse(header.get('partition-spec') ?? '')).toEqual([
@@ -175,7 +221,7 @@ describe('manifests', () => {
 
   test('summaries bound the partitions of all entries and tell of nulls', () => {
     const entries = [-5, 3, null].map((day, index) => entryOf(dataFile(`f${index}`, [day])))
-    const { manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const { manifest } = encodeManifest({ formatVersion: 2, schema, spec: daySpec, entries, content: 'data' })
     const [summary] = manifest.partitions ?? []
     expect(summary?.containsNull).toBe(true)
     expect(decodeSingleValue('date', summary?.lowerBound ?? new Uint8Array())).toBe(-5)
@@ -187,7 +233,7 @@ describe('manifests', () => {
     const entries = Array.from({ length: 300 }, (_, day) =>
       entryOf({ ...dataFile('a', [day]), keyMetadata: new Uint8Array(10_000) }),
     )
-    const { bytes, manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const { bytes, manifest } = encodeManifest({ formatVersion: 2, schema, spec: daySpec, entries, content: 'data' })
     const { header } = readAvroContainer(bytes, 'm')
     // The sync marker closes the header and every block.
     const sync = bytes.subarray(bytes.length - 16)
@@ -205,7 +251,7 @@ describe('manifests', () => {
 
   test('without metrics the rest is the same', () => {
     const entries = [entryOf(dataFile('a', [1]))]
-    const { bytes, manifest } = encodeManifest({ schema, spec: daySpec, entries, content: 'data' })
+    const { bytes, manifest } = encodeManifest({ formatVersion: 2, schema, spec: daySpec, entries, content: 'data' })
     const [entry] = decodeManifest(bytes, manifestFile(manifest), context, { withMetrics: false })
     expect(entry?.dataFile).toEqual({
       content: 0,
@@ -218,7 +264,7 @@ describe('manifests', () => {
   })
 })
 
-test('manifest lists round trip', () => {
+test.each([2, 3] as const)('manifest lists of version %i round trip', (formatVersion) => {
   const bytes = fc.option(fc.uint8Array(), { nil: undefined })
   const summary = fc
     .record({ containsNull: fc.boolean(), containsNaN: fc.boolean(), lowerBound: bytes, upperBound: bytes })
@@ -228,29 +274,35 @@ test('manifest lists round trip', () => {
       ...(upperBound === undefined ? {} : { upperBound }),
     }))
   const int = fc.nat()
-  const manifest: fc.Arbitrary<ManifestFile> = fc.record(
+  const manifest = fc.record(
     {
       manifestPath: fc.string(),
-      manifestLength: long,
+      manifestLength: count,
       partitionSpecId: int,
-      content: fc.constantFrom('data' as const, 'deletes' as const),
+      content: fc.constant('data' as const),
       sequenceNumber: long,
       minSequenceNumber: long,
       addedSnapshotId: long,
       addedFilesCount: int,
       existingFilesCount: int,
       deletedFilesCount: int,
-      addedRowsCount: long,
-      existingRowsCount: long,
-      deletedRowsCount: long,
+      addedRowsCount: count,
+      existingRowsCount: count,
+      deletedRowsCount: count,
       partitions: fc.array(summary, { maxLength: 3 }),
       keyMetadata: fc.uint8Array(),
+      ...(formatVersion === 2 ? {} : { firstRowId: count }),
     },
     { noNullPrototype: true },
   )
   fc.assert(
-    fc.property(fc.array(manifest, { maxLength: 5 }), (manifests) => {
-      const encoded = encodeManifestList(manifests, { snapshotId: 1n, parentSnapshotId: null, sequenceNumber: 1n })
+    fc.property(fc.array(manifest as fc.Arbitrary<ManifestFile>, { maxLength: 5 }), (manifests) => {
+      const encoded = encodeManifestList(manifests, {
+        snapshotId: 1n,
+        parentSnapshotId: null,
+        sequenceNumber: 1n,
+        formatVersion,
+      })
       expect(decodeManifestList(encoded, 'l')).toEqual(manifests)
     }),
     { numRuns: 50 },

@@ -294,7 +294,13 @@ describe('new manifests that must not be added', () => {
           fileSequenceNumber: 1n,
           dataFile: day(1, 'x'),
         }
-        const { bytes, manifest } = encodeManifest({ schema, spec: daySpec, content: 'data', entries: [entry] })
+        const { bytes, manifest } = encodeManifest({
+          formatVersion: 2,
+          schema,
+          spec: daySpec,
+          content: 'data',
+          entries: [entry],
+        })
         await io.create('m', bytes)
         return { ...manifest, manifestPath: 'm' }
       },

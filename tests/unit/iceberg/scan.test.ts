@@ -117,6 +117,7 @@ test('delete files are handed out apart, so that who cannot apply them can refus
   const manifests = [dataFile('a', [1]), deletes].map((file, index) => {
     const content = index === 0 ? ('data' as const) : ('deletes' as const)
     const { bytes, manifest } = encodeManifest({
+      formatVersion: 2,
       schema,
       spec: daySpec,
       content,
@@ -126,7 +127,10 @@ test('delete files are handed out apart, so that who cannot apply them can refus
     io.files.set(manifestPath, bytes)
     return { ...manifest, manifestPath, sequenceNumber: 1n, minSequenceNumber: 1n, addedSnapshotId: 1n }
   })
-  io.files.set('list', encodeManifestList(manifests, { snapshotId: 1n, parentSnapshotId: null, sequenceNumber: 1n }))
+  io.files.set(
+    'list',
+    encodeManifestList(manifests, { snapshotId: 1n, parentSnapshotId: null, sequenceNumber: 1n, formatVersion: 2 }),
+  )
   const snapshot = {
     snapshotId: 1n,
     sequenceNumber: 1n,

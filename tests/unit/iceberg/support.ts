@@ -139,6 +139,7 @@ export async function detachedManifest(
   spec: PartitionSpec = daySpec,
 ): Promise<DetachedManifest> {
   const { bytes, manifest } = encodeManifest({
+    formatVersion: 2,
     schema,
     spec,
     content: 'data',
