@@ -9,7 +9,7 @@ const refuseOutput = (log: string, type: 'stdout' | 'stderr'): never => {
 /** Projects that tests make elsewhere import the library by its name, as a user's do. */
 const resolve = { alias: { hindcast: fileURLToPath(new URL('src/index.ts', import.meta.url)) } }
 
-const kind = (name: string, timeoutMs: number, oneAfterAnother = false) => ({
+const kind = (name: string, timeoutMs: number, oneAfterAnother = false, globalSetup: readonly string[] = []) => ({
   resolve,
   test: {
     name,
@@ -17,6 +17,7 @@ const kind = (name: string, timeoutMs: number, oneAfterAnother = false) => ({
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
     fileParallelism: !oneAfterAnother,
+    globalSetup: [...globalSetup],
   },
 })
 
@@ -42,7 +43,7 @@ export default defineConfig({
       },
       kind('property', 60_000),
       kind('golden', 30_000),
-      kind('conformance', 120_000),
+      kind('interop', 300_000, true, ['tests/support/counterparts/setup.ts']),
       kind('workflow', 60_000),
       kind('replay', 60_000),
       kind('fault', 300_000, true),

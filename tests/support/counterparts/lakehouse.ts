@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { appendFiles } from '../../../src/iceberg/actions/append.ts'
+import type { DataFile } from '../../../src/iceberg/manifest/model.ts'
+import type { PartitionSpec } from '../../../src/iceberg/metadata/table-metadata.ts'
+import type { Catalog, Table, TableChange, TableIdentifier } from '../../../src/iceberg/table.ts'
+import { planFiles } from '../../../src/iceberg/scan/scan.ts'
+import type { Schema } from '../../../src/iceberg/types/schema.ts'
+import { sourceRelation } from '../../../src/io/parquet-read.ts'
+import { writePartitions } from '../../../src/io/parquet-write.ts'
+import { testWarehouse, type TestWarehouse } from '../warehouse.ts'
+import { ask } from './client.ts'
+import type { TableDefinition } from './definition.ts'
+import { inOrder, plainRow, selectOf, type Row } from './plain-values.ts'
+
+/** What to read: the head of `main`, another ref, or a snapshot by its id. */
+export interface Selector {
+  readonly ref?: string
+  readonly snapshot?: string
+}
+
+const readers = ['ours', 'java', 'spark', 'python'] as const
+export type Reader = (typeof readers)[number]
+
+/**
+ * One catalog and one warehouse that Hindcast, Spark, Iceberg's Java library and PyIceberg share. Tables are named `namespace.table`;
+ * rows are in the form of `plain-values.ts`.
+ */
+export interface Lakehouse extends TestWarehouse {
+  spark(sql: string): Promise<Row[]>
+  java<T>(op: string, args: Row): Promise<T>
+  python<T>(op: string, args: Row): Promise<T>
+  load(name: string): Promise<Table>
+  /** Creates a table by our catalog. */
+  create(name: string, definition: TableDefinition): Promise<Table>
+  /** Writes rows as data files of the table's present schema and spec, and leaves committing to the caller. */
+  write(table: Table, rows: readonly Row[]): Promise<DataFile[]>
+  /** Commits a change of ours, which must not conflict. */
+  commit(table: Table, change: TableChange): Promise<Table>
+  /** Appends rows by our writer. */
+  append(name: string, rows: readonly Row[], branch?: string): Promise<Table>
+  newSnapshotId(): bigint
+  read(reader: Reader, name: string, selector?: Selector): Promise<Row[]>
+  /** All readers but those left out see the same rows, which are returned. */
+  agreedRows(name: string, options?: Selector & { readonly without?: readonly Reader[] }): Promise<Row[]>
+}
+
+/** @param options.catalogFile name of a catalog file that is not there yet, for others to make; ours is opened when first used */
+export async function lakehouse(options: { readonly catalogFile?: string } = {}): Promise<Lakehouse> {
+  const warehouse = await testWarehouse()
+  const { db, io } = warehouse
+  const session = randomUUID()
+  const file = options.catalogFile === undefined ? warehouse.catalogFile : join(warehouse.dir, options.catalogFile)
+  let ours: Promise<Catalog> | undefined
+  const openOurs = (): Promise<Catalog> => (ours ??= warehouse.openCatalog(file))
+  const opened = { session, catalog: warehouse.catalog.name, file, warehouse: warehouse.warehouse }
+  const opening = new Map<string, Promise<unknown>>()
+  const counterpart = async <T>(to: 'jvm' | 'python', op: string, args: Row): Promise<T> => {
+    const open = opening.get(to) ?? ask(to, 'open', opened)
+    opening.set(to, open)
+    await open
+    return ask<T>(to, op, { session, ...args })
+  }
+  const load = async (name: string): Promise<Table> => (await openOurs()).loadTable(identifierOf(name))
+  let lastSnapshotId = 5_000_000_000_000_000n
+
+  const write = (table: Table, rows: readonly Row[]): Promise<DataFile[]> =>
+    writePartitions(db, {
+      query: selectOf(currentSchema(table).fields, rows),
+      schema: currentSchema(table),
+      spec: currentSpec(table),
+      sortBy: '',
+      scratchDir: warehouse.scratchDir,
+      place: (_, path) => `${table.metadata.location}/data/${path === '' ? '' : `${path}/`}${randomUUID()}.parquet`,
+      io,
+    })
+  const commit = async (table: Table, change: TableChange): Promise<Table> => {
+    const outcome = await (await openOurs()).commit(table, change)
+    if (outcome.status !== 'committed') throw new Error(`the commit ended as ${JSON.stringify(outcome)}`)
+    return outcome.table
+  }
+  const newSnapshotId = (): bigint => ++lastSnapshotId
+
+  const readOurs = async (name: string, { ref, snapshot }: Selector): Promise<Row[]> => {
+    const table = await load(name)
+    const { metadata } = table
+    const snapshotId =
+      snapshot !== undefined ? BigInt(snapshot) : ref === undefined ? null : (metadata.refs[ref]?.snapshotId ?? null)
+    const { fields } = currentSchema(table)
+    const { files, deleteFiles } = await planFiles({ table, io, snapshotId })
+    if (deleteFiles.length > 0) throw new Error('deletes are not applied yet')
+    const relation = sourceRelation(
+      files.map(({ dataFile }) => dataFile),
+      { schemaId: 0, fields },
+      fields.map((field) => field.name),
+    )
+    const rows = await db.rows<Row>(`FROM ${relation}`)
+    return rows.map((row) => plainRow(fields, row))
+  }
+  const read = async (reader: Reader, name: string, selector: Selector = {}): Promise<Row[]> => {
+    const version = selector.ref ?? selector.snapshot
+    switch (reader) {
+      case 'ours':
+        return readOurs(name, selector)
+      case 'java':
+        return counterpart('jvm', 'read', { table: name, ...selector })
+      case 'python':
+        return counterpart('python', 'read', { table: name, ...selector })
+      case 'spark':
+        return counterpart('jvm', 'sql', {
+          sql: `SELECT * FROM ${name} ${version === undefined ? '' : `VERSION AS OF '${version}'`}`,
+        })
+    }
+  }
+
+  return {
+    ...warehouse,
+    spark: (sql) => counterpart('jvm', 'sql', { sql }),
+    java: (op, args) => counterpart('jvm', op, args),
+    python: (op, args) => counterpart('python', op, args),
+    load,
+    create: async (name, definition) => (await openOurs()).createTable(identifierOf(name), definition),
+    write,
+    commit,
+    newSnapshotId,
+    append: async (name, rows, branch) => {
+      const table = await load(name)
+      const files = await write(table, rows)
+      const { change } = await appendFiles({
+        table,
+        io,
+        files,
+        snapshotId: newSnapshotId(),
+        nowMs: Date.now(),
+        ...(branch === undefined ? {} : { branch }),
+      })
+      return commit(table, change)
+    },
+    read,
+    agreedRows: async (name, { without = [], ...selector } = {}) => {
+      const [first, ...others] = readers.filter((reader) => !without.includes(reader))
+      const expected = inOrder(await read(first ?? 'ours', name, selector))
+      for (const reader of others) {
+        expect(inOrder(await read(reader, name, selector)), `${reader} reads what ${first} reads`).toEqual(expected)
+      }
+      return expected
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const to of opening.keys()) await ask(to as 'jvm', 'close', { session })
+      await warehouse[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function identifierOf(name: string): TableIdentifier {
+  const parts = name.split('.')
+  return { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
+}
+
+export function currentSchema({ metadata }: Table): Schema {
+  const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
+  if (schema === undefined) throw new Error('the table has no current schema')
+  return schema
+}
+
+function currentSpec({ metadata }: Table): PartitionSpec {
+  const spec = metadata.partitionSpecs.find(({ specId }) => specId === metadata.defaultSpecId)
+  if (spec === undefined) throw new Error('the table has no default spec')
+  return spec
+}
