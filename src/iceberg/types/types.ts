@@ -277,6 +277,36 @@ export function findFieldByName(schema: Schema, name: string): NestedField | und
 export const highestFieldId = (schema: Schema): number =>
   fieldIds(schema).reduce((highest, id) => Math.max(highest, id), 0)
 
+/** The type with the ids inside it given anew, level by level: all fields of a struct first, then what lies inside them. */
+export function assignTypeIds(type: IcebergType, fresh: (old: number) => number): IcebergType {
+  if (typeof type === 'string') return type
+  switch (type.type) {
+    case 'struct': {
+      const ids = type.fields.map(({ id }) => fresh(id))
+      const fields = type.fields.map((field, index) => ({
+        ...field,
+        id: ids[index] as number,
+        type: assignTypeIds(field.type, fresh),
+      }))
+      return { type: 'struct', fields } satisfies StructType
+    }
+    case 'list': {
+      const elementId = fresh(type.elementId)
+      return { ...type, elementId, element: assignTypeIds(type.element, fresh) } satisfies ListType
+    }
+    case 'map': {
+      const [keyId, valueId] = [fresh(type.keyId), fresh(type.valueId)]
+      return {
+        ...type,
+        keyId,
+        valueId,
+        key: assignTypeIds(type.key, fresh),
+        value: assignTypeIds(type.value, fresh),
+      } satisfies MapType
+    }
+  }
+}
+
 /**
  * The schema with fresh field ids, counted level by level from `firstId` as Iceberg's Java library does it for a new table: all fields
  * of a struct first, then what lies inside them. Identifier field ids follow their fields.
@@ -289,26 +319,7 @@ export function assignFieldIds(schema: Schema, firstId = 1): Schema {
     renamed.set(old, id)
     return id
   }
-  const assignFields = (fields: readonly NestedField[]): NestedField[] => {
-    const ids = fields.map(({ id }) => fresh(id))
-    return fields.map((field, index) => ({ ...field, id: ids[index] as number, type: assign(field.type) }))
-  }
-  const assign = (type: IcebergType): IcebergType => {
-    if (typeof type === 'string') return type
-    switch (type.type) {
-      case 'struct':
-        return { type: 'struct', fields: assignFields(type.fields) } satisfies StructType
-      case 'list': {
-        const elementId = fresh(type.elementId)
-        return { ...type, elementId, element: assign(type.element) } satisfies ListType
-      }
-      case 'map': {
-        const [keyId, valueId] = [fresh(type.keyId), fresh(type.valueId)]
-        return { ...type, keyId, valueId, key: assign(type.key), value: assign(type.value) } satisfies MapType
-      }
-    }
-  }
-  const fields = assignFields(schema.fields)
+  const { fields } = assignTypeIds({ type: 'struct', fields: schema.fields }, fresh) as StructType
   const identifiers = schema.identifierFieldIds?.map((id) => renamed.get(id) ?? id)
   return {
     ...schema,
