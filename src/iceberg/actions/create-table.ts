@@ -1,6 +1,6 @@
 import type { NewTable } from '../table.ts'
 import type { PartitionField } from '../metadata/table-metadata.ts'
-import { FIRST_PARTITION_FIELD_ID } from '../metadata/table-metadata-json.ts'
+import { FIRST_PARTITION_FIELD_ID } from '../metadata/spec-json.ts'
 import type { Schema } from '../types/schema.ts'
 import { assignFieldIds } from '../types/types.ts'
 import { HindcastError } from '../../contract/index.ts'

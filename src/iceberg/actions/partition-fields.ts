@@ -53,7 +53,7 @@ const unordered: ReadonlySet<string> = new Set(['unknown', 'variant', 'geometry'
 export function transformApplies(transform: string, type: PrimitiveType): boolean {
   switch (parseTransform(transform).kind) {
     case 'identity':
-      return !unordered.has(type) && !/^geo/.test(type)
+      return !unordered.has(type) && !type.startsWith('geo')
     case 'void':
       return true
     case 'year':
