@@ -39,6 +39,42 @@ export {
 export { evolveSchema } from './actions/evolve-schema.ts'
 export { mapConcurrently } from './concurrent.ts'
 export { maxReadBytes, type FileIO, type ListedFile } from './file-io.ts'
+export { bindExpression } from './expression/bind.ts'
+export {
+  boundAnd,
+  boundFieldIds,
+  boundOr,
+  boundTrue,
+  type BoundColumn,
+  type BoundExpression,
+  type BoundPredicate,
+} from './expression/bound.ts'
+export { evaluateRow } from './expression/evaluate.ts'
+export {
+  alwaysFalse,
+  alwaysTrue,
+  and,
+  equal,
+  greaterThan,
+  greaterThanOrEqual,
+  isIn,
+  isNaN,
+  isNull,
+  lessThan,
+  lessThanOrEqual,
+  not,
+  notEqual,
+  notIn,
+  notNaN,
+  notNull,
+  notStartsWith,
+  or,
+  startsWith,
+  type Expression,
+  type ExpressionValue,
+  type Predicate,
+} from './expression/expression.ts'
+export { tableFilter, type TableFilter } from './expression/table-filter.ts'
 export { decodeManifestList, encodeManifestList, type ManifestListHeader } from './manifest/manifest-list.ts'
 export {
   DataContent,
@@ -116,6 +152,7 @@ export {
   decimalShape,
   findFieldById,
   findFieldByName,
+  fixedLength,
   highestFieldId,
   parseSchema,
   schemaToJson,

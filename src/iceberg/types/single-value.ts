@@ -1,5 +1,5 @@
 /** Single values as bytes, for bounds in manifests: https://iceberg.apache.org/spec/#appendix-d-single-value-serialization */
-import { HindcastError } from '../../contract/index.ts'
+import { HindcastError, MICROS_PER_DAY } from '../../contract/index.ts'
 import type { Literal } from '../manifest/model.ts'
 import type { PrimitiveType } from './schema.ts'
 import { decimalShape, fixedLength } from './types.ts'
@@ -72,8 +72,8 @@ export function encodeSingleValue(type: PrimitiveType, value: Literal): Uint8Arr
 }
 
 /**
- * Reads back what `encodeSingleValue` wrote. Bounds written before a column was widened (int to long, float to double) are read as
- * the wider type.
+ * Reads back what `encodeSingleValue` wrote. Bounds written before a column was widened (int to long, float to double, date to
+ * timestamp) are read as the wider type.
  * @throws MANIFEST_INVALID when the bytes are no such value
  */
 export function decodeSingleValue(type: PrimitiveType, bytes: Uint8Array): Literal {
@@ -93,13 +93,20 @@ export function decodeSingleValue(type: PrimitiveType, bytes: Uint8Array): Liter
       need(4)
       return view.getInt32(0, true)
     case 'long':
+      need(8, 4)
+      return bytes.length === 4 ? BigInt(view.getInt32(0, true)) : view.getBigInt64(0, true)
     case 'time':
+      need(8)
+      return view.getBigInt64(0, true)
     case 'timestamp':
     case 'timestamptz':
     case 'timestamp_ns':
-    case 'timestamptz_ns':
+    case 'timestamptz_ns': {
       need(8, 4)
-      return bytes.length === 4 ? BigInt(view.getInt32(0, true)) : view.getBigInt64(0, true)
+      if (bytes.length === 8) return view.getBigInt64(0, true)
+      const micros = BigInt(view.getInt32(0, true)) * MICROS_PER_DAY
+      return type.includes('_ns') ? micros * 1000n : micros
+    }
     case 'float':
       need(4)
       return view.getFloat32(0, true)
@@ -125,14 +132,25 @@ export function decodeSingleValue(type: PrimitiveType, bytes: Uint8Array): Liter
 
 /** Negative when `a` sorts before `b`, both non-null values of one type. Strings sort by code point, bytes unsigned. */
 export function compareLiterals(a: Literal, b: Literal): number {
-  if (typeof a === 'string' && typeof b === 'string') return compareBytes(utf8(a), utf8(b))
+  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
   if (a instanceof Uint8Array && b instanceof Uint8Array) return compareBytes(a, b)
   if (a < b) return -1
   return a > b ? 1 : 0
 }
 
-// UTF-8 keeps the order of code points, which JavaScript's UTF-16 comparison does not beyond the basic plane.
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+/** By code point, as UTF-8 orders text. JavaScript's own order of UTF-16 units puts surrogates before the units from U+E000 on. */
+function compareText(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let index = 0; index < length; index++) {
+    const left = a.charCodeAt(index)
+    const right = b.charCodeAt(index)
+    if (left === right) continue
+    return isSurrogate(left) === isSurrogate(right) ? left - right : isSurrogate(left) ? 1 : -1
+  }
+  return a.length - b.length
+}
+
+const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length)
