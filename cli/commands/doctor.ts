@@ -41,7 +41,7 @@ export async function doctorCommand(context: CommandContext): Promise<ExitCode> 
       throw new Error(`Node ${process.versions.node} is too old: ${requiredNode} or newer is needed`)
     return `Node ${process.versions.node}`
   })
-  await check('configuration', async () => `${settings.dir}, catalog ${settings.catalogFile}`)
+  await check('configuration', async () => `${settings.dir}, catalog ${config.catalog.name} (${config.catalog.type})`)
   await check('definitions', async () => {
     const { views, codeVersion } = await loadDefinitions(settings)
     return `${plural(views.size, 'feature view')} (${[...views.keys()].join(', ')}), code ${codeVersion}`

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { approvalPolicies } from './backfill.ts'
+import { catalogSchema } from './catalog-config.ts'
 
 const bytes = z
   .union([z.int().positive(), z.string().regex(/^\d+(\.\d+)?\s*(B|KB|MB|GB|TB)$/i, 'write a size such as 64MB')])
@@ -14,14 +15,7 @@ export const configSchema = z.strictObject({
     .string()
     .regex(/^[a-z_][a-z0-9_]*$/, 'use lower-case letters, digits and _')
     .default('features'),
-  catalog: z
-    .strictObject({
-      type: z.literal('sqlite').default('sqlite'),
-      name: z.string().min(1).default('hindcast'),
-      /** Relative to the project's folder. */
-      file: z.string().min(1).default('.hindcast/catalog.db'),
-    })
-    .prefault({}),
+  catalog: catalogSchema.prefault({}),
   /** A folder, relative to the project's. */
   warehouse: z.string().min(1).default('.hindcast/warehouse'),
   temporal: z

@@ -22,6 +22,13 @@ export {
   type SliceSummary,
   type StagedSnapshot,
 } from './backfill.ts'
+export {
+  catalogSchema,
+  type CatalogConfig,
+  type CatalogConfigInput,
+  type RestAuthConfig,
+  type RestCatalogConfig,
+} from './catalog-config.ts'
 export { configSchema, type ProjectConfig } from './config.ts'
 export { HindcastError, isHindcastError, isRetryable, type ErrorCode, type HindcastErrorOptions } from './errors.ts'
 export {

@@ -11,7 +11,6 @@ export interface ProjectSettings {
   readonly config: ProjectConfig
   /** Folder of what the embedded services keep. */
   readonly stateDir: string
-  readonly catalogFile: string
   readonly warehouseDir: string
   readonly featuresDir: string
   readonly scratchDir: string
@@ -40,7 +39,6 @@ export async function loadSettings(projectDir: string, env: NodeJS.ProcessEnv = 
     dir,
     config,
     stateDir,
-    catalogFile: resolve(dir, config.catalog.file),
     warehouseDir: resolve(dir, config.warehouse),
     featuresDir: join(dir, 'features'),
     scratchDir: join(stateDir, 'scratch'),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Catalog } from '../iceberg/index.ts'
-import { openSqliteCatalog } from './catalog-sqlite.ts'
+import { openCatalog } from './catalog.ts'
 import { openDuckDb, type DuckDb } from './duckdb.ts'
 import { localFiles, toUri, type WarehouseFiles } from './files/index.ts'
 import type { ProjectSettings } from './project-config.ts'
@@ -21,14 +21,13 @@ export interface Runtime {
   close(): Promise<void>
 }
 
-/** @throws CATALOG_INVALID when the catalog's file is not one */
+/** @throws what opening the catalog throws */
 export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
   const io = localFiles()
   const now = Date.now
   const warehouse = toUri(settings.warehouseDir)
-  const catalog = await openSqliteCatalog({
-    file: settings.catalogFile,
-    name: settings.config.catalog.name,
+  const catalog = await openCatalog(settings.config.catalog, {
+    dir: settings.dir,
     warehouse,
     io,
     now,
