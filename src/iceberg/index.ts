@@ -100,6 +100,17 @@ export { assignFirstRowIds } from './manifest/row-ids.ts'
 export { encodeMetadataFile, type MetadataFile } from './metadata/metadata-file.ts'
 export { applyUpdates, checkRequirements, conflictIn, newTableMetadata, withMetadataLog } from './metadata/updates.ts'
 export { planFiles, type FilePlan, type PlanFilesRequest, type PlannedFile } from './scan/scan.ts'
+export { valueFromJson, valueToJson, type SingleValue } from './types/json-value.ts'
+export {
+  mappedFieldId,
+  nameMappingFor,
+  nameMappingOf,
+  nameMappingText,
+  parseNameMapping,
+  type MappedField,
+  type NameMapping,
+} from './types/name-mapping.ts'
+export { compareSorted } from './types/sort.ts'
 export type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './types/schema.ts'
 export {
   compareLiterals,

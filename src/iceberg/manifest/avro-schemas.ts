@@ -1,7 +1,7 @@
 /** The Avro schemas of manifests and manifest lists, format versions 2 and 3: https://iceberg.apache.org/spec/#manifests */
 import type { PrimitiveType } from '../types/schema.ts'
 import type { FormatVersion, PartitionSpec } from '../metadata/table-metadata.ts'
-import { decimalShape, fixedLength } from '../types/types.ts'
+import { decimalShape, fixedLength } from '../types/primitive-types.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 

@@ -1,7 +1,8 @@
 /** Table metadata files of versions 1 to 3: https://iceberg.apache.org/spec/#table-metadata-and-snapshots */
 import { createHash } from 'node:crypto'
 import { HindcastError } from '../../contract/index.ts'
-import { parseSchema, schemaToJson, TypeSyntaxError } from '../types/types.ts'
+import { parseSchema, schemaToJson } from '../types/types.ts'
+import { TypeSyntaxError } from '../types/primitive-types.ts'
 import type { Schema } from '../types/schema.ts'
 import {
   countAt,
@@ -76,7 +77,9 @@ function named<T>(location: string, attempt: () => T): T {
     return attempt()
   } catch (error) {
     if (!(error instanceof FieldError || error instanceof TypeSyntaxError)) throw error
-    throw new HindcastError('METADATA_INVALID', `table metadata ${location} cannot be read: ${error.message}`, {
+    // A reason may quote names, and a name may be as long as the file.
+    const reason = error.message.length <= 500 ? error.message : `${error.message.slice(0, 500)}…`
+    throw new HindcastError('METADATA_INVALID', `table metadata ${location} cannot be read: ${reason}`, {
       hint: 'Point the catalog at an older metadata file of the table (its metadata folder keeps them), or restore this one.',
       context: { path: location },
       cause: error,

@@ -3,6 +3,7 @@ import { HindcastError } from '../../contract/index.ts'
 import { highestPartitionFieldId } from './table-metadata-json.ts'
 import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './table-metadata.ts'
 import type { NewTable, Table, TableChange, TableRequirement, TableUpdate } from '../table.ts'
+import { schemaFault } from '../types/schema-version.ts'
 import { highestFieldId } from '../types/types.ts'
 
 /** The branch that readers see unless they say otherwise. */
@@ -14,7 +15,7 @@ const unsorted: SortOrder = { orderId: 0, fields: [] }
 
 /**
  * Metadata of a table without snapshots. Ids of the schema, spec and sort order are taken as they are.
- * @throws REQUEST_INVALID when the sort order takes the id 0, which means unsorted
+ * @throws REQUEST_INVALID when the sort order takes the id 0, which means unsorted, or a column needs a later format version
  */
 export function newTableMetadata(
   table: NewTable,
@@ -27,8 +28,15 @@ export function newTableMetadata(
     })
   }
   const { 'format-version': versionProperty, ...properties } = table.properties ?? {}
+  const formatVersion = table.formatVersion ?? (versionProperty === '3' ? 3 : 2)
+  const fault = schemaFault(table.schema, formatVersion)
+  if (fault !== null) {
+    throw new HindcastError('REQUEST_INVALID', `the table cannot have format version ${formatVersion}: ${fault}`, {
+      hint: 'Create it with format version 3, or change the column.',
+    })
+  }
   return {
-    formatVersion: table.formatVersion ?? (versionProperty === '3' ? 3 : 2),
+    formatVersion,
     tableUuid: options.uuid,
     location: options.location.replace(/\/+$/, ''),
     lastSequenceNumber: 0n,
@@ -176,6 +184,8 @@ function apply(state: TableMetadata, update: TableUpdate, fold: Fold): TableMeta
       return { ...state, location: update.location.replace(/\/+$/, '') }
     case 'add-schema': {
       const { schema } = update
+      const fault = schemaFault(schema, state.formatVersion)
+      if (fault !== null) return invalid(fault)
       const lastColumnId = Math.max(state.lastColumnId, update.lastColumnId, highestFieldId(schema))
       const known = state.schemas.find(({ schemaId }) => schemaId === schema.schemaId)
       if (known === undefined) return { ...state, schemas: [...state.schemas, schema], lastColumnId }

@@ -5,7 +5,7 @@ import type { Literal, PartitionTuple } from '../manifest/model.ts'
 import { decimalBytes } from '../manifest/avro-schemas.ts'
 import type { PrimitiveType } from './schema.ts'
 import { bigintToFixed, bytesToBigint } from './single-value.ts'
-import { decimalShape } from './types.ts'
+import { decimalShape } from './primitive-types.ts'
 
 export function literalToAvro(type: PrimitiveType, value: Literal): AvroValue {
   const decimal = decimalShape(type)

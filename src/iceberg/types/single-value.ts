@@ -2,7 +2,7 @@
 import { HindcastError, MICROS_PER_DAY } from '../../contract/index.ts'
 import type { Literal } from '../manifest/model.ts'
 import type { PrimitiveType } from './schema.ts'
-import { decimalShape, fixedLength } from './types.ts'
+import { decimalShape, fixedLength } from './primitive-types.ts'
 
 /** Two's complement, most significant byte first, in as few bytes as hold the number. */
 export function bigintToBytes(value: bigint): Uint8Array {

@@ -5,7 +5,8 @@ import { murmur3 } from './murmur3.ts'
 import type { IcebergType, PrimitiveType, Schema } from './schema.ts'
 import { bigintToBytes, firstCodePoints } from './single-value.ts'
 import type { PartitionSpec } from '../metadata/table-metadata.ts'
-import { decimalShape, findFieldById, fixedLength } from './types.ts'
+import { findFieldById } from './types.ts'
+import { decimalShape, fixedLength } from './primitive-types.ts'
 
 export type TimeUnit = 'year' | 'month' | 'day' | 'hour'
 
@@ -88,7 +89,7 @@ export function applyTransform(transform: string, type: PrimitiveType, value: Li
   if (value === null || parsed.kind === 'void') return null
   switch (parsed.kind) {
     case 'identity':
-      return value
+      return /^(?:variant|geometry|geography)/.test(type) ? unsupported(transform, type) : value
     case 'bucket':
       return (bucketHash(type, value) & 0x7fff_ffff) % parsed.buckets
     case 'truncate':

@@ -1,88 +1,12 @@
 /** Types and schemas as JSON, and finding one's way in them: https://iceberg.apache.org/spec/#appendix-c-json-serialization */
+import { TypeSyntaxError, fail, parsePrimitiveType, shown } from './primitive-types.ts'
+import { valueFromJson } from './json-value.ts'
 import { isJsonObject, optionalField, unknownIn, type JsonObject } from '../metadata/json-fields.ts'
-import type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './schema.ts'
-
-const plainTypes: ReadonlySet<string> = new Set([
-  'boolean',
-  'int',
-  'long',
-  'float',
-  'double',
-  'date',
-  'time',
-  'timestamp',
-  'timestamptz',
-  'timestamp_ns',
-  'timestamptz_ns',
-  'string',
-  'uuid',
-  'binary',
-  'unknown',
-  'variant',
-])
+export { decimalShape, fixedLength, TypeSyntaxError } from './primitive-types.ts'
+import type { IcebergType, ListType, MapType, NestedField, Schema, StructType } from './schema.ts'
 
 /** Types nest in what people write; beyond this depth it is a mistake or an attack on the stack. */
 const maxDepth = 64
-
-export interface DecimalShape {
-  readonly precision: number
-  readonly scale: number
-}
-
-/** Precision and scale of a decimal type, null for any other. */
-export function decimalShape(type: IcebergType): DecimalShape | null {
-  const match = typeof type === 'string' ? /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/.exec(type) : null
-  return match === null ? null : { precision: Number(match[1]), scale: Number(match[2]) }
-}
-
-/** Length in bytes of a fixed type (16 for uuid is not one), null for any other. */
-export function fixedLength(type: IcebergType): number | null {
-  const match = typeof type === 'string' ? /^fixed\[\s*(\d+)\s*\]$/.exec(type) : null
-  return match === null ? null : Number(match[1])
-}
-
-/** Thrown by the parsers of this module; the caller, who knows the file, gives it a code and a place. */
-export class TypeSyntaxError extends Error {}
-
-const fail = (message: string): never => {
-  throw new TypeSyntaxError(message)
-}
-
-/** @throws TypeSyntaxError */
-export function parsePrimitiveType(text: string): PrimitiveType {
-  if (plainTypes.has(text)) return text as PrimitiveType
-  const decimal = decimalShape(text as PrimitiveType)
-  if (decimal !== null) {
-    const { precision, scale } = decimal
-    if (precision < 1 || precision > 38 || scale > precision) return fail(`"${text}" is no decimal type`)
-    return `decimal(${precision}, ${scale})`
-  }
-  const length = fixedLength(text as PrimitiveType)
-  if (length !== null && length <= 0x7fff_ffff) return `fixed[${length}]`
-  return geospatialType(text) ?? fail(`${shown(text)} is no Iceberg type`)
-}
-
-/** `geometry(C)` and `geography(C, A)`, whose parameters may be left out. */
-function geospatialType(text: string): PrimitiveType | null {
-  const match = /^(geometry|geography)\s*(?:\(([^()]{0,200})\))?$/.exec(text)
-  if (match === null) return null
-  const parameters = (match[2] ?? '').split(',').map((parameter) => parameter.trim())
-  if (parameters.length === 1 && parameters[0] === '') return match[1] as 'geometry' | 'geography'
-  if (match[1] === 'geometry') return parameters.length === 1 ? `geometry(${parameters[0]})` : null
-  return parameters.length === 2 && !edgeAlgorithms.has((parameters[1] as string).toLowerCase())
-    ? null
-    : parameters.length > 2
-      ? null
-      : `geography(${parameters.join(', ')})`
-}
-
-const edgeAlgorithms: ReadonlySet<string> = new Set(['spherical', 'vincenty', 'thomas', 'andoyer', 'karney'])
-
-/** What a file says, in an error: never the whole of it. */
-const shown = (value: unknown): string => {
-  const text = (JSON.stringify(value) as string | undefined) ?? 'nothing'
-  return text.length <= 60 ? text : `${text.slice(0, 60)}…`
-}
 
 /** Above are the ids of metadata columns, such as `_file`: https://iceberg.apache.org/spec/#reserved-field-ids */
 export const MAX_FIELD_ID = 2_147_483_447
@@ -138,11 +62,15 @@ function parseFields(json: unknown, depth: number): NestedField[] {
     names.add(name)
     try {
       if (typeof required !== 'boolean') return fail('"required" must be true or false')
+      const type = parseType(field['type'], depth)
+      // Kept as they came; only whether they are values of the type is looked at.
+      valueFromJson(type, field['initial-default'])
+      valueFromJson(type, field['write-default'])
       return {
         id: idOf(field, 'id'),
         name,
         required,
-        type: parseType(field['type'], depth),
+        type,
         ...(typeof doc === 'string' ? { doc } : {}),
         ...optionalField('initialDefault', field['initial-default'], (value) => value),
         ...optionalField('writeDefault', field['write-default'], (value) => value),
@@ -228,7 +156,7 @@ export const schemaToJson = (schema: Schema): JsonObject => ({
 })
 
 /** Fields directly inside a type; the elements of a list and the keys and values of a map count as fields of those names. */
-function childFields(type: IcebergType): readonly NestedField[] {
+export function childFields(type: IcebergType): readonly NestedField[] {
   if (typeof type === 'string') return []
   switch (type.type) {
     case 'struct':
@@ -250,8 +178,11 @@ function* walk(fields: readonly NestedField[]): Generator<NestedField> {
   }
 }
 
+/** Every field of a schema in document order, nested ones, elements, keys and values included. */
+export const allFields = (schema: Schema): Generator<NestedField> => walk(schema.fields)
+
 /** Every field id of a schema, nested ones included, in document order. */
-export const fieldIds = (schema: Schema): number[] => [...walk(schema.fields)].map(({ id }) => id)
+export const fieldIds = (schema: Schema): number[] => [...allFields(schema)].map(({ id }) => id)
 
 /** The field of that id, at any depth. */
 export function findFieldById(schema: Schema, id: number): NestedField | undefined {

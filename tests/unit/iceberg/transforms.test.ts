@@ -24,7 +24,12 @@ describe('bucket: a row hashed otherwise than elsewhere lies in a partition wher
     ['time', 81_068_000_000n, -662762989],
     ['timestamp', micros('2017-11-16T22:31:08Z'), -2047944441],
     ['timestamptz', micros('2017-11-16T14:31:08-08:00'), -2047944441],
+    ['timestamp', micros('2017-11-16T22:31:08Z') + 1n, -1207196810],
+    ['timestamptz', micros('2017-11-16T14:31:08-08:00') + 1n, -1207196810],
     ['timestamp_ns', micros('2017-11-16T22:31:08Z') * 1000n, -2047944441],
+    ['timestamp_ns', micros('2017-11-16T22:31:08Z') * 1000n + 1001n, -1207196810],
+    ['timestamptz_ns', micros('2017-11-16T14:31:08-08:00') * 1000n, -2047944441],
+    ['timestamptz_ns', micros('2017-11-16T14:31:08-08:00') * 1000n + 1001n, -1207196810],
     ['string', 'iceberg', 1210000089],
     ['uuid', bytes('f79c3e09677c4bbda4793f349cb785e7'), 1488055340],
     ['fixed[4]', bytes('00010203'), -188683207],
@@ -35,8 +40,28 @@ describe('bucket: a row hashed otherwise than elsewhere lies in a partition wher
     expect(applyTransform('bucket[16]', type, value)).toBe((hash & 0x7fff_ffff) % 16)
   })
 
-  test('a type without a bucket is refused', () => {
-    expect(() => bucketHash('double', 1)).toThrow(expect.objectContaining({ code: 'FEATURE_UNSUPPORTED' }))
+  test.each([
+    ['boolean', true],
+    ['float', 1],
+    ['double', 1],
+    ['variant', bytes('00')],
+    ['geometry', bytes('00')],
+    ['geography(srid:4326, karney)', bytes('00')],
+    ['unknown', bytes('00')],
+  ] as const)('%s, which has no bucket, is refused', (type, value) => {
+    expect(() => bucketHash(type, value)).toThrow(expect.objectContaining({ code: 'FEATURE_UNSUPPORTED' }))
+  })
+
+  test('null is in no bucket, and neither the sign bit nor the narrower type changes the bucket', () => {
+    expect(applyTransform('bucket[16]', 'string', null)).toBeNull()
+    fc.assert(
+      fc.property(fc.integer(), fc.integer({ min: 1, max: 1000 }), (value, buckets) => {
+        const bucket = applyTransform(`bucket[${buckets}]`, 'int', value) as number
+        expect(bucket).toBeGreaterThanOrEqual(0)
+        expect(bucket).toBeLessThan(buckets)
+        expect(applyTransform(`bucket[${buckets}]`, 'long', BigInt(value))).toBe(bucket)
+      }),
+    )
   })
 })
 
@@ -48,6 +73,11 @@ test.each([
   ['truncate[3]', 'string', 'iceberg', 'ice'],
   ['truncate[1]', 'string', '\u{1f600}x', '\u{1f600}'],
   ['truncate[2]', 'binary', bytes('010203'), bytes('0102')],
+  ['truncate[3]', 'binary', bytes('0102030405'), bytes('010203')],
+  ['truncate[10]', 'long', 1n, 0n],
+  ['truncate[10]', 'decimal(9, 2)', -1n, -10n],
+  ['truncate[5]', 'string', 'iceberg', 'icebe'],
+  ['truncate[9]', 'string', 'iceberg', 'iceberg'],
   ['void', 'string', 'x', null],
   ['identity', 'long', 0n, 0n],
   ['year', 'date', -1, -1],
@@ -57,6 +87,13 @@ test.each([
   ['year', 'timestamp', micros('1969-01-01T00:00:00Z'), -1],
   ['month', 'timestamp', micros('2017-12-01T10:22:26Z'), 575],
   ['hour', 'timestamp', micros('2017-12-01T10:22:26Z'), 420034],
+  ['year', 'timestamp_ns', -1n, -1],
+  ['month', 'timestamptz_ns', micros('2017-12-01T10:22:26Z') * 1000n, 575],
+  ['day', 'timestamp_ns', -1n, -1],
+  ['hour', 'timestamp_ns', -1n, -1],
+  ['hour', 'timestamp_ns', micros('2017-12-01T10:22:26Z') * 1000n + 999n, 420034],
+  ['day', 'date', 17_501, 17_501],
+  ['void', 'variant', bytes('00'), null],
 ] as const)('%s of %s %s is %s', (transform, type, value, expected) => {
   expect(applyTransform(transform, type, value)).toEqual(expected)
   expect(applyTransform(transform, type, null)).toBeNull()
