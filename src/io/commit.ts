@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { HindcastError, isHindcastError } from '../contract/index.ts'
+import { HindcastError } from '../contract/index.ts'
 import {
   numberProperty,
+  qualifiedName,
   type Catalog,
+  type CommitOutcome,
   type FileIO,
   type Snapshot,
   type Table,
@@ -14,6 +16,8 @@ export interface CommitContext {
   readonly catalog: Catalog
   readonly io: FileIO
   readonly signal?: AbortSignal
+  /** Called when it ends without a commit, and none can be applied any more: what was written for the change can go. */
+  readonly discard?: () => Promise<void>
 }
 
 /** One attempt's outcome: the change to commit, and the files written for it alone. */
@@ -38,14 +42,28 @@ export async function commitChange(
   attempt: (table: Table) => Attempt | Promise<Attempt>,
   done: (table: Table) => boolean,
 ): Promise<Table> {
-  const { catalog, io, signal } = context
+  const outcomes = { known: true }
+  try {
+    return await commitTurns(context, table, attempt, done, outcomes)
+  } catch (error) {
+    if (outcomes.known) await context.discard?.()
+    throw error
+  }
+}
+
+async function commitTurns(
+  { catalog, io, signal }: CommitContext,
+  table: Table,
+  attempt: (table: Table) => Attempt | Promise<Attempt>,
+  done: (table: Table) => boolean,
+  outcomes: { known: boolean },
+): Promise<Table> {
   const { properties } = table.metadata
   const retries = numberProperty(properties, 'commit.retry.num-retries')
   const minWaitMs = numberProperty(properties, 'commit.retry.min-wait-ms')
   const maxWaitMs = numberProperty(properties, 'commit.retry.max-wait-ms')
   const deadline = performance.now() + numberProperty(properties, 'commit.retry.total-timeout-ms')
   const earlier: string[] = []
-  let outcomeKnown = true
   let current = table
   let lastReason = ''
   for (let turn = 0; turn <= retries && (turn === 0 || performance.now() < deadline); turn++) {
@@ -56,27 +74,42 @@ export async function commitChange(
       if (done(current)) return current
     }
     const { change, written = [] } = await attempt(current)
-    const outcome = await catalog.commit(current, change)
+    const outcome = await commitOnce(catalog, current, change, outcomes)
     if (outcome.status === 'committed') {
       const used = new Set(written)
       await Promise.all(earlier.filter((path) => !used.has(path)).map((path) => io.delete(path).catch(() => undefined)))
       return outcome.table
     }
     earlier.push(...written)
-    if (outcome.status === 'unknown') outcomeKnown = false
+    if (outcome.status === 'unknown') outcomes.known = false
     lastReason = outcome.status === 'conflicted' ? outcome.reason : 'the answer to the commit was lost'
   }
-  const name = [...table.identifier.namespace, table.identifier.name].join('.')
+  const name = qualifiedName(table.identifier)
   throw new HindcastError(
-    outcomeKnown ? 'CONFLICT' : 'CATALOG_UNAVAILABLE',
+    outcomes.known ? 'CONFLICT' : 'CATALOG_UNAVAILABLE',
     `the commit to ${name} did not succeed in ${retries + 1} attempts: ${lastReason}`,
     {
-      hint: outcomeKnown
+      hint: outcomes.known
         ? 'Other writers commit to this table all the time. Try again, or raise the table property commit.retry.num-retries.'
         : 'Look at the table before trying again: the commit may still have been applied.',
       context: { table: name },
     },
   )
+}
+
+/** What a catalog throws while it commits leaves open what became of the commit. */
+async function commitOnce(
+  catalog: Catalog,
+  table: Table,
+  change: TableChange,
+  outcomes: { known: boolean },
+): Promise<CommitOutcome> {
+  try {
+    return await catalog.commit(table, change)
+  } catch (error) {
+    outcomes.known = false
+    throw error
+  }
 }
 
 /** As `commitChange`, for a change that adds a snapshot, which is found again by its id. */
@@ -95,5 +128,3 @@ export async function commitSnapshot<R extends Attempt & { readonly snapshot: Sn
   }
   return { table: committed, snapshot }
 }
-
-export const isConflict = (error: unknown): boolean => isHindcastError(error) && error.code === 'CONFLICT'

@@ -9,6 +9,7 @@ import {
   type TableIdentifier,
   type TableMetadata,
 } from '../iceberg/index.ts'
+import { commitSnapshot } from './commit.ts'
 import { badLine } from './csv-file.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 import { checkNanoseconds, inspectInput, typedRows, type ImportInput } from './import-inputs.ts'
@@ -65,9 +66,6 @@ export interface ImportResult {
 
 /** Snapshot summary: the SHA-256 of every imported file, separated by commas. */
 export const importSummaryKey = 'hindcast.import'
-
-/** As many writers as there may be, one import gets its turn. */
-const maxCommits = 30
 
 /**
  * Appends files to a source table as one snapshot, creating the table when there is none. Rows come to lie sorted by event time in
@@ -179,31 +177,20 @@ async function commitFiles(
   const discard = async (): Promise<void> => {
     for (const file of files) await io.delete(file.filePath)
   }
-  for (let attempt = 0; attempt < maxCommits; attempt++) {
-    const table = await catalog.loadTable(identifier)
-    // An earlier attempt whose answer was lost.
-    if (table.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return
-    const imported = importedHashes(table.metadata)
-    const again = inputs.find(({ sha256 }) => imported.has(sha256))
-    if (again !== undefined && request.force !== true) {
-      await discard()
-      throw new HindcastError(
-        'CONFLICT',
-        `${again.path} was imported into ${request.table} by somebody else meanwhile`,
-        {
-          hint: 'Run the import again: files that the table has are skipped.',
-          context: { file: again.path, table: request.table },
-        },
-      )
-    }
-    const summary = { [importSummaryKey]: inputs.map(({ sha256 }) => sha256).join(',') }
-    const { change } = await appendFiles({ table, io, files, snapshotId, nowMs: request.now(), summary })
-    const outcome = await catalog.commit(table, change)
-    if (outcome.status === 'committed') return
-  }
-  await discard()
-  throw new HindcastError('CONFLICT', `others kept changing ${request.table}: the import lost ${maxCommits} times`, {
-    hint: 'Run the import again when fewer programs write to the table.',
-    context: { table: request.table },
+  const summary = { [importSummaryKey]: inputs.map(({ sha256 }) => sha256).join(',') }
+  await commitSnapshot({ catalog, io, discard }, await catalog.loadTable(identifier), snapshotId, (table) => {
+    refuseSecondImport(request, table, inputs)
+    return appendFiles({ table, io, files, snapshotId, nowMs: request.now(), summary })
+  })
+}
+
+/** Another import may have brought the same files in since this one looked. */
+function refuseSecondImport(request: ImportRequest, { metadata }: Table, inputs: readonly ImportInput[]): void {
+  const imported = importedHashes(metadata)
+  const again = inputs.find(({ sha256 }) => imported.has(sha256))
+  if (again === undefined || request.force === true) return
+  throw new HindcastError('CONFLICT', `${again.path} was imported into ${request.table} by somebody else meanwhile`, {
+    hint: 'Run the import again: files that the table has are skipped.',
+    context: { file: again.path, table: request.table },
   })
 }

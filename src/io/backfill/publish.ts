@@ -7,7 +7,8 @@ import {
   type PublishRequest,
 } from '../../contract/index.ts'
 import { SEMANTICS_VERSION } from '../../definition/index.ts'
-import { ancestorsOf, setBranch, type Snapshot, type Table, type TableUpdate } from '../../iceberg/index.ts'
+import { ancestorsOf, dropRef, setBranch, type Snapshot, type Table, type TableUpdate } from '../../iceberg/index.ts'
+import { commitChange } from '../commit.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { finishedSlices } from './compute-slice.ts'
@@ -133,17 +134,13 @@ export async function dropStagedBranch(runtime: Runtime, plan: BackfillPlan): Pr
   const identifier = targetIdentifier(runtime, plan.target.name)
   if (!(await runtime.catalog.tableExists(identifier))) return
   const branch = stagedBranch(plan.summary.runId)
-  for (let turn = 0; turn < maxTurns; turn++) {
-    const table = await runtime.catalog.loadTable(identifier)
-    const ref = table.metadata.refs[branch]
-    if (ref === undefined) return
-    const outcome = await runtime.catalog.commit(table, {
-      requirements: [{ type: 'assert-ref-snapshot-id', ref: branch, snapshotId: ref.snapshotId }],
-      updates: [{ action: 'remove-snapshot-ref', refName: branch }],
-    })
-    if (outcome.status === 'committed') return
-  }
-  throw new HindcastError('CATALOG_UNAVAILABLE', `branch ${branch} could not be dropped`, {
-    hint: 'It expires by its own retention; nothing published depends on it.',
-  })
+  const isGone = ({ metadata }: Table): boolean => metadata.refs[branch] === undefined
+  const loaded = await runtime.catalog.loadTable(identifier)
+  if (isGone(loaded)) return
+  await commitChange(
+    runtime,
+    loaded,
+    (table) => dropRef({ table, ref: branch, expected: table.metadata.refs[branch]?.snapshotId ?? 0n }),
+    isGone,
+  )
 }
