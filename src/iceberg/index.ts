@@ -5,6 +5,7 @@ export { updatePartitionSpec, type PartitionSpecChange } from './actions/update-
 export { updateProperties } from './actions/update-properties.ts'
 export { updateSchema, type SchemaChange } from './actions/update-schema.ts'
 export { updateSortOrder, type SortColumn } from './actions/update-sort-order.ts'
+export { overwriteByFilter, type OverwriteByFilterRequest } from './actions/overwrite-by-filter.ts'
 export { overwritePartitions, type OverwritePartitionsRequest } from './actions/overwrite-partitions.ts'
 export { createRef, dropRef, fastForward, rollBack, setBranch, setCurrentSnapshot } from './actions/refs.ts'
 export { overwriteFiles, type OverwriteFilesRequest } from './actions/overwrite-files.ts'
@@ -119,6 +120,7 @@ export {
   truncateLowerBound,
   truncateUpperBound,
 } from './types/single-value.ts'
+export { partitionKey } from './types/partition-values.ts'
 export { ancestorsOf, snapshotFor, type SnapshotSelector } from './metadata/snapshots.ts'
 export {
   parseTableMetadata,
@@ -147,6 +149,7 @@ export {
   type TableRequirement,
   type TableUpdate,
 } from './table.ts'
+export type { DeleteFile, ScanTask } from './scan/scan-task.ts'
 export type { TimeRange } from './scan/time-range.ts'
 export {
   applyTransform,

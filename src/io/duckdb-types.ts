@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../compile/quote.ts'
 import { HindcastError } from '../contract/index.ts'
-import { decimalShape, type IcebergType, type NestedField, type PrimitiveType } from '../iceberg/index.ts'
+import { decimalShape, fixedLength, type IcebergType, type NestedField, type PrimitiveType } from '../iceberg/index.ts'
 
 const primitives: Readonly<Record<string, string>> = {
   boolean: 'BOOLEAN',
@@ -16,11 +16,14 @@ const primitives: Readonly<Record<string, string>> = {
   string: 'VARCHAR',
   uuid: 'UUID',
   binary: 'BLOB',
+  // A column of nulls has no type of its own.
+  unknown: 'INTEGER',
+  variant: 'VARIANT',
 }
 
 /**
- * The DuckDB type whose Parquet form is the Iceberg type's.
- * @throws FEATURE_UNSUPPORTED for `fixed` and zoned nanoseconds, which DuckDB has no type for
+ * The DuckDB type that holds every value of the Iceberg type.
+ * @throws FEATURE_UNSUPPORTED for zoned nanoseconds, which DuckDB has no type for
  */
 export function duckDbType(type: IcebergType): string {
   if (typeof type === 'string') return duckDbPrimitive(type)
@@ -39,6 +42,8 @@ function duckDbPrimitive(type: PrimitiveType): string {
   if (decimal !== null) return `DECIMAL(${decimal.precision}, ${decimal.scale})`
   const name = primitives[type]
   if (name !== undefined) return name
+  if (fixedLength(type) !== null) return 'BLOB'
+  if (/^geo(metry|graphy)\b/.test(type)) return 'GEOMETRY'
   throw new HindcastError('FEATURE_UNSUPPORTED', `columns of type ${type} can neither be read nor written`, {
     hint: 'Leave the column out, or store it as binary or timestamptz.',
   })

@@ -1,6 +1,7 @@
 import {
   DuckDBArrayValue,
   DuckDBBlobValue,
+  DuckDBDataChunk,
   DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBInstance,
@@ -39,6 +40,9 @@ export interface DuckDbColumn {
   readonly type: DuckDBType
 }
 
+/** A value as an appended column takes it: of a text, whole-number or boolean type. */
+export type DuckDbScalar = string | number | bigint | boolean | null
+
 /**
  * One in-memory DuckDB with one connection. Queries run one after the other.
  * All methods throw HindcastError: ENGINE_OUT_OF_MEMORY, STORAGE_UNAVAILABLE, DATA_FILE_INVALID, CANCELLED, or what
@@ -53,6 +57,11 @@ export interface DuckDb extends AsyncDisposable {
   rows<T = Readonly<Record<string, unknown>>>(sql: string, options?: QueryOptions): Promise<T[]>
   /** Names and types of a SELECT's columns; its rows are not computed. */
   describe(select: string, options?: QueryOptions): Promise<readonly DuckDbColumn[]>
+  /**
+   * Appends rows to a temporary table, given as batches of columns of one length: many times faster than INSERT. A failure leaves
+   * the batches before it.
+   */
+  append(table: string, batches: Iterable<readonly (readonly DuckDbScalar[])[]>): Promise<void>
   /** Stops the running query, if there is one; one that was just begun may not notice: where that matters, use `signal`. */
   interrupt(): void
   /** Interrupts what is still running. */
@@ -121,6 +130,24 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
         // The deduplicated names: a SELECT may name two columns alike.
         return reader.deduplicatedColumnNames().map((name, index) => ({ name, type: types[index] as DuckDBType }))
       }),
+    append: (table, batches) =>
+      guarded({}, async () => {
+        const appender = await connection.createAppender(table, 'main', 'temp')
+        try {
+          const types = Array.from({ length: appender.columnCount }, (_, index) => appender.columnType(index))
+          for (const batch of batches) {
+            const rowCount = batch[0]?.length ?? 0
+            for (let start = 0; start < rowCount; start += vectorRows) {
+              const chunk = DuckDBDataChunk.create(types)
+              chunk.setColumns(batch.map((column) => column.slice(start, start + vectorRows)))
+              appender.appendDataChunk(chunk)
+            }
+          }
+          appender.flushSync()
+        } finally {
+          appender.closeSync()
+        }
+      }),
     interrupt: () => {
       if (!closed) connection.interrupt()
     },
@@ -143,6 +170,9 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
   await db.run('SET ieee_floating_point_ops = false')
   return db
 }
+
+/** As many rows as one of DuckDB's vectors holds. */
+const vectorRows = 2048
 
 /** Interrupts again and again until `signal`: an interrupt that comes before its query has begun to run is lost. */
 async function interruptUntil(connection: DuckDBConnection, signal: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
 import { openDuckDb, type DuckDb } from '../../src/io/duckdb.ts'
 import { importFiles, type ImportRequest, type ImportResult } from '../../src/io/import-files.ts'
 import { localFiles, toUri, type WarehouseFiles } from '../../src/io/files/index.ts'
-import { sourceRelation } from '../../src/io/parquet-read.ts'
+import { tableRelation } from '../../src/io/table-read.ts'
 import { tempDir } from './temp-dir.ts'
 
 /** A project's storage in a temporary folder: catalog, warehouse and engine, all gone at the end of the `await using` block. */
@@ -53,9 +53,9 @@ export async function testWarehouse(threads = 1): Promise<TestWarehouse> {
     const { metadata } = table
     const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
     if (schema === undefined) throw new Error('the table has no schema')
-    const files = (await planFiles({ io, table })).files.map(({ dataFile }) => dataFile)
-    const columns = schema.fields.map(({ name }) => name)
-    return sourceRelation(files, schema, columns)
+    const { files } = await planFiles({ io, table })
+    const tasks = files.map((file) => ({ ...file, deletes: [] }))
+    return (await tableRelation(db, { metadata, schema, tasks, io })).sql
   }
   let lastSnapshotId = 1000n
   return {

@@ -1,5 +1,4 @@
 /** Puffin files: https://iceberg.apache.org/puffin-spec/ */
-import { isInteger, LosslessNumber, parse, stringify } from 'lossless-json'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { HindcastError } from '../../contract/index.ts'
 import {
@@ -12,6 +11,7 @@ import {
   textAt,
   textsAt,
 } from '../metadata/json-fields.ts'
+import { jsonText, parseJsonBytes } from '../metadata/json-text.ts'
 
 export const DELETION_VECTOR_BLOB = 'deletion-vector-v1'
 
@@ -43,9 +43,6 @@ const magic = Uint8Array.of(0x50, 0x46, 0x41, 0x31)
 /** Footer payload's size, flags and magic. */
 const trailerLength = 12
 const compressedFooterFlag = 1
-
-/** Of a 64-bit number, its sign included. */
-const maxDigits = 20
 
 /** What a compressed blob may unpack to: statistics are kilobytes; more is a fault or a bomb. */
 const maxUnpackedBytes = 1 << 28
@@ -96,7 +93,7 @@ function footerJson({ blobs, properties }: PuffinFooter): string {
     })),
     properties,
   }
-  return stringify(json) ?? ''
+  return jsonText(json)
 }
 
 /**
@@ -117,7 +114,7 @@ export function decodePuffinFooter(bytes: Uint8Array, location: string): PuffinF
   if (flags === compressedFooterFlag) throw unsupported(location, 'its footer is compressed by lz4')
   if (flags !== 0) throw unsupported(location, `its footer has the flags ${flags}`)
   try {
-    const footer = readFooter(parseJson(bytes.subarray(payloadStart, payloadStart + size)))
+    const footer = readFooter(parseJsonBytes(bytes.subarray(payloadStart, payloadStart + size)))
     for (const { offset, length, type } of footer.blobs) {
       if (offset < BigInt(start) || length < 0n || offset + length > BigInt(payloadStart - magic.length))
         return fail(`the ${type} blob at ${offset}, of ${length} bytes, does not lie in it`)
@@ -148,18 +145,6 @@ const unsupported = (location: string, reason: string): HindcastError =>
 const isMagic = (bytes: Uint8Array, position: number): boolean =>
   magic.every((byte, index) => bytes[position + index] === byte)
 
-function parseJson(payload: Uint8Array): unknown {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(payload)
-    return parse(text, undefined, parseNumber)
-  } catch (error) {
-    throw new FieldError(`its footer is no JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
-}
-
-const parseNumber = (text: string): bigint | LosslessNumber =>
-  isInteger(text) && text.length <= maxDigits ? BigInt(text) : new LosslessNumber(text)
-
 function readFooter(json: unknown): PuffinFooter {
   const document = objectAt(json, 'its footer')
   const blobs = listAt(document['blobs'], '"blobs"').map((item, index): PuffinBlob => {
@@ -167,9 +152,7 @@ function readFooter(json: unknown): PuffinFooter {
     const blob = objectAt(item, where)
     return {
       type: textAt(blob['type'], `${where}: "type"`),
-      fields: listAt(blob['fields'], `${where}: "fields"`).map((id) =>
-        numberAt(Number(longAt(id, `${where}: "fields"`)), `${where}: "fields"`),
-      ),
+      fields: listAt(blob['fields'], `${where}: "fields"`).map((id) => numberAt(id, `${where}: "fields"`)),
       snapshotId: longAt(blob['snapshot-id'], `${where}: "snapshot-id"`),
       sequenceNumber: longAt(blob['sequence-number'], `${where}: "sequence-number"`),
       offset: longAt(blob['offset'], `${where}: "offset"`),

@@ -9,9 +9,9 @@ import {
 import { HindcastError, type AuditResult } from '../../contract/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
-import { sourceRelation } from '../parquet-read.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { tableRelation } from '../table-read.ts'
 import type { StepOptions } from './compute-slice.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { filesByPartition, latestRecord, targetIdentifier } from './target.ts'
@@ -48,11 +48,21 @@ export async function runAudit(
   const columns = auditColumns(audit, plan.definition)
   const options = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
   const measurements = await runtime.withEngine(async (db): Promise<AuditMeasurements> => {
-    const relation = (files: readonly DataFile[]): string => sourceRelation(files, plan.target.schema, columns)
+    const relation = (files: readonly DataFile[]) =>
+      tableRelation(db, {
+        metadata: table.metadata,
+        schema: plan.target.schema,
+        tasks: files.map((dataFile) => ({ dataFile, specId: 0, sequenceNumber: 0n, deletes: [] })),
+        columns,
+        io: runtime.io,
+        options,
+      })
     const measure = async (ordinals: readonly number[]): Promise<Measurement> => {
       const baseline = needsBaseline(audit) ? baselineOf(parentFiles, ordinals) : []
-      await db.run(`CREATE OR REPLACE TEMP VIEW staged AS FROM ${relation(pick(stagedFiles, ordinals))}`, options)
-      await db.run(`CREATE OR REPLACE TEMP VIEW baseline AS FROM ${relation(baseline)}`, options)
+      await using stagedRows = await relation(pick(stagedFiles, ordinals))
+      await using baselineRows = await relation(baseline)
+      await db.run(`CREATE OR REPLACE TEMP VIEW staged AS FROM ${stagedRows.sql}`, options)
+      await db.run(`CREATE OR REPLACE TEMP VIEW baseline AS FROM ${baselineRows.sql}`, options)
       const [row] = await db.rows<{ value: number | null; rows: bigint | number; baseline_rows: bigint | number }>(
         auditQuery(audit, plan.definition),
         options,

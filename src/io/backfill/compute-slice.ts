@@ -2,10 +2,10 @@ import { compileSlice, requiredColumns } from '../../compile/index.ts'
 import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
 import { DataContent, encodeManifest, EntryStatus, type DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
-import { sourceRelation } from '../parquet-read.ts'
 import { writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { tableRelation } from '../table-read.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
 import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
@@ -102,12 +102,20 @@ async function compute(
 
   const { files, rejectedRows } = await runtime.withEngine(async (db, scratchDir) => {
     onProgress?.({ phase: 'read', inputRows: slice.inputRows })
-    const relation = sourceRelation(
-      slice.files.map((index) => sourceFile(plan, index)),
-      source.schema,
+    await using relation = await tableRelation(db, {
+      metadata: { schemas: [source.schema], partitionSpecs: [], properties: {} },
+      schema: source.schema,
+      tasks: slice.files.map((index) => ({
+        dataFile: sourceFile(plan, index),
+        specId: 0,
+        sequenceNumber: 0n,
+        deletes: [],
+      })),
       columns,
-    )
-    await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation}`, engineOptions)
+      io: runtime.io,
+      options: engineOptions,
+    })
+    await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, engineOptions)
     for (const statement of compiled.statements) await db.run(statement, engineOptions)
     const [rejected] = await db.rows<{ rejected: bigint | number }>(compiled.rejected, engineOptions)
     const written = await writePartitions(db, {

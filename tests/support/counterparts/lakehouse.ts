@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { appendFiles } from '../../../src/iceberg/actions/append.ts'
-import { overwritePartitions } from '../../../src/iceberg/actions/overwrite-partitions.ts'
 import type { DataFile } from '../../../src/iceberg/manifest/model.ts'
 import type { PartitionSpec } from '../../../src/iceberg/metadata/table-metadata.ts'
 import type { Catalog, Table, TableChange, TableIdentifier } from '../../../src/iceberg/table.ts'
 import { planFiles } from '../../../src/iceberg/scan/scan.ts'
 import type { Schema } from '../../../src/iceberg/types/schema.ts'
-import { sourceRelation } from '../../../src/io/parquet-read.ts'
 import { writePartitions } from '../../../src/io/parquet-write.ts'
+import { tableRelation } from '../../../src/io/table-read.ts'
 import { testWarehouse, type TestWarehouse } from '../warehouse.ts'
 import { ask } from './client.ts'
 import type { TableDefinition } from './definition.ts'
@@ -41,8 +40,6 @@ export interface Lakehouse extends TestWarehouse {
   commit(table: Table, change: TableChange): Promise<Table>
   /** Appends rows by our writer. */
   append(name: string, rows: readonly Row[], branch?: string): Promise<Table>
-  /** Replaces the partitions in which the rows lie by them. */
-  overwrite(name: string, rows: readonly Row[]): Promise<Table>
   newSnapshotId(): bigint
   read(reader: Reader, name: string, selector?: Selector): Promise<Row[]>
   /** All readers but those left out see the same rows, which are returned. */
@@ -93,12 +90,9 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
     const { fields } = currentSchema(table)
     const { files, deleteFiles } = await planFiles({ table, io, snapshotId })
     if (deleteFiles.length > 0) throw new Error('deletes are not applied yet')
-    const relation = sourceRelation(
-      files.map(({ dataFile }) => dataFile),
-      { schemaId: 0, fields },
-      fields.map((field) => field.name),
-    )
-    const rows = await db.rows<Row>(`FROM ${relation}`)
+    const tasks = files.map((file) => ({ ...file, deletes: [] }))
+    await using relation = await tableRelation(db, { metadata, schema: { schemaId: 0, fields }, tasks, io })
+    const rows = await db.rows<Row>(`FROM ${relation.sql}`)
     return rows.map((row) => plainRow(fields, row))
   }
   const read = async (reader: Reader, name: string, selector: Selector = {}): Promise<Row[]> => {
@@ -137,21 +131,6 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
         snapshotId: newSnapshotId(),
         nowMs: Date.now(),
         ...(branch === undefined ? {} : { branch }),
-      })
-      return commit(table, change)
-    },
-    overwrite: async (name, rows) => {
-      const table = await load(name)
-      const files = await write(table, rows)
-      const { change } = await overwritePartitions({
-        table,
-        io,
-        base: table.metadata.currentSnapshotId,
-        branch: 'main',
-        partitions: files.map(({ partition }) => partition),
-        files,
-        snapshotId: newSnapshotId(),
-        nowMs: Date.now(),
       })
       return commit(table, change)
     },

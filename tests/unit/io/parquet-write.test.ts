@@ -10,8 +10,8 @@ import type { PartitionSpec } from '../../../src/iceberg/metadata/table-metadata
 import { applyTransform } from '../../../src/iceberg/types/transforms.ts'
 import { openDuckDb, type DuckDb } from '../../../src/io/duckdb.ts'
 import { localFiles, toUri } from '../../../src/io/files/index.ts'
-import { sourceRelation } from '../../../src/io/parquet-read.ts'
 import { writePartitions } from '../../../src/io/parquet-write.ts'
+import { tableRelation } from '../../../src/io/table-read.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const io = localFiles()
@@ -20,6 +20,13 @@ const schemaOf = (columns: Readonly<Record<string, IcebergType>>): Schema => ({
   schemaId: 0,
   fields: Object.entries(columns).map(([name, type], index) => ({ id: index + 1, name, required: false, type })),
 })
+
+/** SQL of the files' rows; without deletes it needs nothing in the engine. */
+async function relationOf(db: DuckDb, files: readonly DataFile[], schema: Schema, columns: readonly string[]) {
+  const tasks = files.map((dataFile) => ({ dataFile, specId: 0, sequenceNumber: 1n, deletes: [] }))
+  const metadata = { schemas: [schema], partitionSpecs: [], properties: {} }
+  return (await tableRelation(db, { metadata, schema, tasks, columns, io })).sql
+}
 
 const specOf = (sourceId: number, transform: string): PartitionSpec => ({
   specId: 0,
@@ -142,7 +149,9 @@ test.each<[transform: string, type: PrimitiveType, query: string]>([
   const files = await context.write('out', query, schema, specOf(1, transform))
   expect(files.length).toBeGreaterThan(0)
   for (const file of files) {
-    const rows = await context.db.rows<{ x: never }>(`SELECT x FROM ${sourceRelation([file], schema, ['x'])}`)
+    const rows = await context.db.rows<{ x: never }>(
+      `SELECT x FROM ${await relationOf(context.db, [file], schema, ['x'])}`,
+    )
     expect(BigInt(rows.length)).toBe(file.recordCount)
     for (const { x } of rows) expect(applyTransform(transform, type, x)).toEqual(file.partition[0])
   }
@@ -181,7 +190,7 @@ test.each(bounded)('bounds and counts of %s are the rows’ own', async (type, v
   const query = `SELECT CASE WHEN i % 10 = 3 THEN NULL ELSE ${values} END AS x FROM range(100) t(i)`
   const [file] = await context.write('out', query, schema, { specId: 0, fields: [] })
   const [row] = await context.db.rows<{ low: never; high: never }>(
-    `SELECT min(x) AS low, max(x) AS high FROM (${sourceRelation([file as DataFile], schema, ['x'])})`,
+    `SELECT min(x) AS low, max(x) AS high FROM (${await relationOf(context.db, [file as DataFile], schema, ['x'])})`,
   )
   expect(file?.lowerBounds?.get(1)).toEqual(encodeSingleValue(type, row?.low as never))
   expect(file?.upperBounds?.get(1)).toEqual(encodeSingleValue(type, row?.high as never))
@@ -268,18 +277,20 @@ test('files are read by field id: renamed, added, widened and nested columns, al
     ],
   }
   const columns = ['place', 'renamed', 'added', 'tags']
-  const read = (relation: string) => context.db.rows(`SELECT * FROM ${relation}`)
-  expect(await read(sourceRelation(files, now, columns))).toEqual([
+  const relation = (of: readonly DataFile[], wanted: readonly string[]) => relationOf(context.db, of, now, wanted)
+  const read = async (sql: Promise<string>) => context.db.rows(`SELECT * FROM ${await sql}`)
+  expect(await read(relation(files, columns))).toEqual([
     { place: { lat: 1.5, names: [['x', 1]] }, renamed: 7n, added: null, tags: ['a', null] },
   ])
-  expect(await read(sourceRelation([], now, columns))).toEqual([])
-  const types = async (relation: string) =>
-    (await context.db.describe(`SELECT * FROM ${relation}`)).map(({ name, type }) => `${name} ${type.toString()}`)
-  expect(await types(sourceRelation([], now, columns))).toEqual(await types(sourceRelation(files, now, columns)))
-  expect(await context.db.rows(`SELECT count(*) AS n FROM ${sourceRelation(files, now, [])}`)).toEqual([{ n: 1n }])
-  expect(() => sourceRelation(files, now, ['renmaed'])).toThrow(
-    expect.objectContaining({ code: 'DEFINITION_INVALID', hint: expect.stringContaining('renamed') }),
-  )
+  expect(await read(relation([], columns))).toEqual([])
+  const types = async (sql: Promise<string>) =>
+    (await context.db.describe(`SELECT * FROM ${await sql}`)).map(({ name, type }) => `${name} ${type.toString()}`)
+  expect(await types(relation([], columns))).toEqual(await types(relation(files, columns)))
+  expect(await context.db.rows(`SELECT count(*) AS n FROM ${await relation(files, [])}`)).toEqual([{ n: 1n }])
+  await expect(relation(files, ['renmaed'])).rejects.toMatchObject({
+    code: 'DEFINITION_INVALID',
+    hint: expect.stringContaining('renamed') as string,
+  })
 })
 
 test('broken, missing and interrupted reads have codes of their own', async () => {
@@ -287,8 +298,10 @@ test('broken, missing and interrupted reads have codes of their own', async () =
   const { db, dir } = context as { db: DuckDb; dir: string }
   const schema = schemaOf({ id: 'long' })
   const [file] = await context.write('out', 'SELECT i AS id FROM range(1000) t(i)', schema, { specId: 0, fields: [] })
-  const read = (path: string) =>
-    db.rows(`SELECT sum(id) FROM ${sourceRelation([{ ...(file as DataFile), filePath: toUri(path) }], schema, ['id'])}`)
+  const read = async (path: string) => {
+    const moved = { ...(file as DataFile), filePath: toUri(path) }
+    return db.rows(`SELECT sum(id) FROM ${await relationOf(db, [moved], schema, ['id'])}`)
+  }
   await expect(read(join(dir, 'none.parquet'))).rejects.toMatchObject({ code: 'DATA_FILE_INVALID' })
   const whole = await io.read(file?.filePath ?? '')
   for (const [name, bytes] of Object.entries({

@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto'
+import { quoteIdentifier } from '../compile/quote.ts'
+import { HindcastError } from '../contract/index.ts'
+import {
+  decodeDeletionVector,
+  emptyPositionSet,
+  mapConcurrently,
+  positionChunks,
+  positionSet,
+  unionOf,
+  type DataFile,
+  type DeleteFile,
+  type FileIO,
+  type PositionSet,
+} from '../iceberg/index.ts'
+import { pathList, type DuckDb, type QueryOptions } from './duckdb.ts'
+import { toPath } from './files/index.ts'
+import { requireParquet } from './parquet-schema.ts'
+
+/** Reserved field ids of position delete files: https://iceberg.apache.org/spec/#reserved-field-ids */
+export const FILE_PATH_ID = 2_147_483_546
+export const POSITION_ID = 2_147_483_545
+
+/** A data file as its deletes name it, and the number that stands for it in SQL. */
+export interface DeleteTarget {
+  readonly number: number
+  readonly dataFile: DataFile
+  readonly deletes: readonly DeleteFile[]
+}
+
+/** Row number within a file, and beside it the file's number: one BIGINT, by which a row is looked up. */
+const positionBits = 40n
+
+/** SQL of the key of a row. */
+export const positionKey = (file: string, position: string): string =>
+  `(CAST(${file} AS BIGINT) << ${positionBits}) + ${position}`
+
+/** How many deletion vectors are in flight at once. */
+const vectorReads = 8
+
+/**
+ * Makes a temporary table of one column `key`, the keys of all rows that position delete files and deletion vectors delete.
+ * @param readable gives the local path, or whatever DuckDB opens, of URIs
+ * @throws DATA_FILE_INVALID for a damaged deletion vector, or one of another data file
+ */
+export async function loadDeletedPositions(
+  db: DuckDb,
+  table: string,
+  targets: readonly DeleteTarget[],
+  request: {
+    readonly io: Pick<FileIO, 'readRange'>
+    readonly readable: (uris: readonly string[]) => Promise<readonly string[]>
+    readonly options: QueryOptions
+  },
+): Promise<void> {
+  await db.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} (key BIGINT NOT NULL)`)
+  await loadDeleteFiles(db, table, targets, request)
+  const vectors = targets.flatMap((target) => target.deletes.filter(isVector).map((vector) => ({ target, vector })))
+  for (let start = 0; start < vectors.length; start += vectorReads) {
+    const batch = await mapConcurrently(vectors.slice(start, start + vectorReads), vectorReads, async (each) => ({
+      number: each.target.number,
+      positions: await readDeletionVector(request.io, each.vector.dataFile, each.target.dataFile.filePath),
+    }))
+    await db.append(table, keysOf(batch))
+  }
+}
+
+const isVector = ({ dataFile }: DeleteFile): boolean => dataFile.content === 1 && dataFile.fileFormat === 'PUFFIN'
+
+/**
+ * For each data file the positions that its position deletes and deletion vectors delete, null where it has neither.
+ * @throws as `loadDeletedPositions`
+ */
+export async function previousPositions(
+  db: DuckDb,
+  targets: readonly Omit<DeleteTarget, 'number'>[],
+  request: {
+    readonly io: Pick<FileIO, 'readRange'>
+    readonly readable?: (uris: readonly string[]) => Promise<readonly string[]>
+    readonly options?: QueryOptions
+  },
+): Promise<readonly (PositionSet | null)[]> {
+  const numbered = targets
+    .map((target, number) => ({
+      ...target,
+      number,
+      deletes: target.deletes.filter(({ dataFile }) => dataFile.content === 1),
+    }))
+    .filter(({ deletes }) => deletes.length > 0)
+  const positions: (PositionSet | null)[] = targets.map(() => null)
+  const inFiles = numbered.filter(({ deletes }) => !deletes.every(isVector))
+  for (const { number, dataFile, deletes } of numbered) {
+    for (const vector of deletes.filter(isVector)) {
+      const read = await readDeletionVector(request.io, vector.dataFile, dataFile.filePath)
+      positions[number] = unionOf(positions[number] ?? emptyPositionSet, read)
+    }
+  }
+  if (inFiles.length === 0) return positions
+  const table = `hindcast_previous_${randomUUID().replaceAll('-', '')}`
+  const { readable = localPaths, options = {} } = request
+  try {
+    await db.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} (key BIGINT NOT NULL)`)
+    await loadDeleteFiles(db, table, inFiles, { io: request.io, readable, options })
+    const rows = await db.rows<{ number: bigint; positions: readonly bigint[] }>(
+      `SELECT key >> ${positionBits} AS number, list(key & ${(1n << positionBits) - 1n}) AS positions
+       FROM ${quoteIdentifier(table)} GROUP BY number`,
+      options,
+    )
+    for (const row of rows) {
+      const number = Number(row.number)
+      positions[number] = unionOf(positions[number] ?? emptyPositionSet, positionSet(row.positions))
+    }
+    return positions
+  } finally {
+    await db.run(`DROP TABLE IF EXISTS ${quoteIdentifier(table)}`).catch(() => undefined)
+  }
+}
+
+export const localPaths = (uris: readonly string[]): Promise<readonly string[]> => Promise.resolve(uris.map(toPath))
+
+function* keysOf(batch: readonly { readonly number: number; readonly positions: PositionSet }[]) {
+  for (const { number, positions } of batch) {
+    const first = BigInt(number) << positionBits
+    for (const chunk of positionChunks(positions, 1 << 14)) {
+      // Beyond any file's last row, such a position would be the key of another file's row.
+      yield [Array.from(chunk, (position) => first + position).filter((key) => key >> positionBits === BigInt(number))]
+    }
+  }
+}
+
+/**
+ * The positions of one deletion vector.
+ * @throws DATA_FILE_INVALID when it is damaged, or its manifest entry is of another data file or does not say where it lies
+ */
+export async function readDeletionVector(
+  io: Pick<FileIO, 'readRange'>,
+  vector: DataFile,
+  dataFilePath: string,
+): Promise<PositionSet> {
+  const { filePath: location, contentOffset, contentSizeInBytes, referencedDataFile, recordCount } = vector
+  if (contentOffset === undefined || contentSizeInBytes === undefined || referencedDataFile !== dataFilePath) {
+    throw new HindcastError(
+      'DATA_FILE_INVALID',
+      `the deletion vector of ${dataFilePath} in ${location} has no place there`,
+      {
+        hint: 'The manifest that names it is damaged: roll the table back to a snapshot without it.',
+        context: { path: location, dataFile: dataFilePath, referencedDataFile: referencedDataFile ?? null },
+      },
+    )
+  }
+  const bytes = await io.readRange(location, contentOffset, contentSizeInBytes)
+  return decodeDeletionVector(bytes, { location, recordCount })
+}
+
+/** Position delete files may name many data files, and a data file may be named by many. */
+async function loadDeleteFiles(
+  db: DuckDb,
+  table: string,
+  targets: readonly DeleteTarget[],
+  request: Parameters<typeof loadDeletedPositions>[3],
+): Promise<void> {
+  const numbers = new Map<string, number>()
+  const pairs: { readonly deleteFile: number; readonly path: string; readonly target: number }[] = []
+  for (const { number, dataFile, deletes } of targets) {
+    for (const { dataFile: deleteFile } of deletes) {
+      if (deleteFile.content !== 1 || deleteFile.fileFormat === 'PUFFIN') continue
+      requireParquet(deleteFile)
+      const known = numbers.get(deleteFile.filePath) ?? numbers.size
+      numbers.set(deleteFile.filePath, known)
+      pairs.push({ deleteFile: known, path: dataFile.filePath, target: number })
+    }
+  }
+  if (pairs.length === 0) return
+  const pairTable = `${table}_pairs`
+  await db.run(
+    `CREATE TEMP TABLE ${quoteIdentifier(pairTable)} (delete_file BIGINT, data_path VARCHAR, target INTEGER)`,
+  )
+  await db.append(pairTable, [
+    [
+      pairs.map(({ deleteFile }) => BigInt(deleteFile)),
+      pairs.map(({ path }) => path),
+      pairs.map(({ target }) => target),
+    ],
+  ])
+  const paths = pathList(await request.readable([...numbers.keys()]))
+  const schema = `MAP {${FILE_PATH_ID}: {name: 'deleted_path', type: 'VARCHAR', default_value: NULL},
+    ${POSITION_ID}: {name: 'deleted_pos', type: 'BIGINT', default_value: NULL}}`
+  // Without the reserved ids every path would read as null, and the deletes be lost without a word.
+  const path = `coalesce(deleted_path, error('a position delete file names no data file: its columns have no field ids'))`
+  await db.run(
+    `INSERT INTO ${quoteIdentifier(table)}
+     SELECT ${positionKey('target', 'deleted_pos')}
+     FROM (SELECT CAST(file_index AS BIGINT) AS delete_file, ${path} AS data_path, deleted_pos
+           FROM read_parquet(${paths}, hive_partitioning = false, schema = ${schema}))
+     JOIN ${quoteIdentifier(pairTable)} USING (delete_file, data_path)
+     WHERE deleted_pos BETWEEN 0 AND ${(1n << positionBits) - 1n}`,
+    request.options,
+  )
+  await db.run(`DROP TABLE ${quoteIdentifier(pairTable)}`)
+}
