@@ -5,7 +5,6 @@ export { updatePartitionSpec, type PartitionSpecChange } from './actions/update-
 export { updateProperties } from './actions/update-properties.ts'
 export { updateSchema, type SchemaChange } from './actions/update-schema.ts'
 export { updateSortOrder, type SortColumn } from './actions/update-sort-order.ts'
-export { overwriteByFilter, type OverwriteByFilterRequest } from './actions/overwrite-by-filter.ts'
 export { overwritePartitions, type OverwritePartitionsRequest } from './actions/overwrite-partitions.ts'
 export { createRef, dropRef, fastForward, rollBack, setBranch, setCurrentSnapshot } from './actions/refs.ts'
 export { overwriteFiles, type OverwriteFilesRequest } from './actions/overwrite-files.ts'

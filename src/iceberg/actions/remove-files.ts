@@ -12,14 +12,12 @@ export interface Remaining {
 
 /**
  * The manifests without the removed files: those that hold none stay as they are, others are rewritten with DELETED entries.
- * Delete files that concern only removed data files, or are older than every data file that is left or added, go with them.
- * @param oldestAdded the least data sequence number of the files that the snapshot adds, or the snapshot's own
+ * Delete files that concern only removed data files, or are older than every data file that is left, go with them.
  */
 export async function removeFiles(
   writer: SnapshotWriter,
   manifests: readonly ManifestFile[],
   removal: FileSelection,
-  oldestAdded: bigint,
 ): Promise<Remaining> {
   const data = await filterAll(
     writer,
@@ -28,22 +26,17 @@ export async function removeFiles(
   )
   const deletes = manifests.filter(({ content }) => content === 'deletes')
   if (deletes.length === 0) return data
-  const kept = await filterAll(writer, deletes, danglingToo(writer, removal, data, oldestAdded))
+  const kept = await filterAll(writer, deletes, danglingToo(writer, removal, data))
   return { manifests: [...data.manifests, ...kept.manifests], removed: [...data.removed, ...kept.removed] }
 }
 
-function danglingToo(
-  writer: SnapshotWriter,
-  removal: FileSelection,
-  data: Remaining,
-  oldestAdded: bigint,
-): FileSelection {
+function danglingToo(writer: SnapshotWriter, removal: FileSelection, data: Remaining): FileSelection {
   const gone = new Set(data.removed.map(({ dataFile }) => dataFile.filePath))
   const partitions = selectFiles(writer.metadata, data.removed)
   const oldest = data.manifests.reduce<bigint>(
     (least, manifest) =>
       hasLiveFiles(manifest) && manifest.minSequenceNumber < least ? manifest.minSequenceNumber : least,
-    oldestAdded,
+    writer.sequenceNumber,
   )
   return {
     mayHold: (manifest) =>

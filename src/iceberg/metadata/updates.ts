@@ -48,7 +48,8 @@ export function newTableMetadata(
     partitionSpecs: [table.spec],
     lastPartitionId: highestPartitionId(table.spec),
     defaultSortOrderId: sortOrder.orderId,
-    sortOrders: [sortOrder],
+    // Spark (Iceberg 1.12) looks for order 0 when it rewrites a table in an order that is not the table's.
+    sortOrders: sortOrder.orderId === 0 ? [sortOrder] : [unsorted, sortOrder],
     properties,
     currentSnapshotId: null,
     snapshots: [],

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { appendFiles } from '../../../src/iceberg/actions/append.ts'
+import { overwritePartitions } from '../../../src/iceberg/actions/overwrite-partitions.ts'
 import type { DataFile } from '../../../src/iceberg/manifest/model.ts'
 import type { PartitionSpec } from '../../../src/iceberg/metadata/table-metadata.ts'
 import type { Catalog, Table, TableChange, TableIdentifier } from '../../../src/iceberg/table.ts'
@@ -40,6 +41,8 @@ export interface Lakehouse extends TestWarehouse {
   commit(table: Table, change: TableChange): Promise<Table>
   /** Appends rows by our writer. */
   append(name: string, rows: readonly Row[], branch?: string): Promise<Table>
+  /** Replaces the partitions in which the rows lie by them. */
+  overwrite(name: string, rows: readonly Row[]): Promise<Table>
   newSnapshotId(): bigint
   read(reader: Reader, name: string, selector?: Selector): Promise<Row[]>
   /** All readers but those left out see the same rows, which are returned. */
@@ -131,6 +134,21 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
         snapshotId: newSnapshotId(),
         nowMs: Date.now(),
         ...(branch === undefined ? {} : { branch }),
+      })
+      return commit(table, change)
+    },
+    overwrite: async (name, rows) => {
+      const table = await load(name)
+      const files = await write(table, rows)
+      const { change } = await overwritePartitions({
+        table,
+        io,
+        base: table.metadata.currentSnapshotId,
+        branch: 'main',
+        partitions: files.map(({ partition }) => partition),
+        files,
+        snapshotId: newSnapshotId(),
+        nowMs: Date.now(),
       })
       return commit(table, change)
     },

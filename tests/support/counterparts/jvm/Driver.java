@@ -31,12 +31,24 @@ public final class Driver {
         StringWriter trace = new StringWriter();
         failure.printStackTrace(new PrintWriter(trace));
         answer.put("error", failure.getClass().getSimpleName() + ": " + failure.getMessage());
-        answer.put("trace", trace.toString());
+        answer.put("trace", briefly(trace.toString()));
       }
       answers.println(JSON.writeValueAsString(answer));
       answers.flush();
     }
     // Spark's own threads would keep the process alive.
     Runtime.getRuntime().halt(0);
+  }
+
+  /** The innermost frames of each cause: Spark's own fill pages. */
+  private static String briefly(String trace) {
+    StringBuilder brief = new StringBuilder();
+    int frames = 0;
+    for (String line : trace.split("\n")) {
+      frames = line.startsWith("\tat ") ? frames + 1 : 0;
+      if (line.startsWith("\tSuppressed")) break;
+      if (frames <= 8) brief.append(line).append('\n');
+    }
+    return brief.toString();
   }
 }
