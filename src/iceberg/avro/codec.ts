@@ -3,7 +3,7 @@
  * A schema is compiled once into a closure per node. Every length and count is checked against the bytes that are left before
  * anything is allocated: damaged input ends in an AvroError, not in a hang.
  */
-import { AvroError, type AvroRecord, type AvroSchema } from './schema.ts'
+import { AvroError, valuesIn, type AvroRecord, type AvroSchema } from './schema.ts'
 
 /** int, float and double are numbers; long is a bigint; bytes and fixed are Uint8Arrays; records map field ids to values. */
 export type AvroValue =
@@ -25,13 +25,20 @@ export interface AvroRow {
   readonly [field: FieldKey]: AvroValue
 }
 
+/** How many values may still be made of a file: packed, a few bytes may claim to be millions of rows. */
+export interface ValueBudget {
+  left: number
+}
+
 /** A strict cursor over bytes. */
 export class AvroInput {
   readonly #bytes: Uint8Array
   readonly #view: DataView
+  readonly #budget: ValueBudget
   #position = 0
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, budget: ValueBudget = { left: Number.POSITIVE_INFINITY }) {
+    this.#budget = budget
     // A Node Buffer is a Uint8Array whose slices share its memory; only a plain one copies.
     this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -43,6 +50,12 @@ export class AvroInput {
 
   get left(): number {
     return this.#bytes.length - this.#position
+  }
+
+  /** Call before values are made. */
+  spend(values: number): void {
+    this.#budget.left -= values
+    if (this.#budget.left < 0) throw new AvroError('it unpacks to more values than a file of its size may hold')
   }
 
   take(length: number): Uint8Array {
@@ -134,7 +147,17 @@ export class AvroInput {
 
 export type AvroReader<V = AvroValue> = (input: AvroInput) => V
 
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
+
+function text(input: AvroInput): string {
+  const bytes = input.take(input.size())
+  try {
+    return utf8.decode(bytes)
+  } catch (error) {
+    // Replaced letters would make another path or partition of it.
+    throw new AvroError(`the text that ends at byte ${input.position} is not UTF-8`, { cause: error })
+  }
+}
 
 /**
  * A reader of values of the schema.
@@ -145,7 +168,11 @@ export function avroReader(schema: AvroSchema, skipped: ReadonlySet<number> = ne
     case 'null':
       return () => null
     case 'boolean':
-      return (input) => input.byte() !== 0
+      return (input) => {
+        const byte = input.byte()
+        if (byte > 1) throw new AvroError(`a boolean at byte ${input.position - 1} is ${byte}`)
+        return byte === 1
+      }
     case 'int':
       return (input) => input.int()
     case 'long':
@@ -158,16 +185,24 @@ export function avroReader(schema: AvroSchema, skipped: ReadonlySet<number> = ne
       // A copy: a view would keep the whole file in memory for as long as one bound is held.
       return (input) => input.take(input.size()).slice()
     case 'string':
-      return (input) => utf8.decode(input.take(input.size()))
+      return text
     case 'fixed':
       return (input) => input.take(schema.size).slice()
     case 'enum':
-      return (input) => schema.symbols[input.int()] ?? null
+      return (input) => {
+        const index = input.int()
+        const symbol = schema.symbols[index]
+        if (symbol === undefined)
+          throw new AvroError(`it chooses symbol ${index} of an enum of ${schema.symbols.length}`)
+        return symbol
+      }
     case 'array': {
       const item = avroReader(schema.items, skipped)
+      const values = valuesIn(schema.items)
       return (input) => {
         const items: AvroValue[] = []
         for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
+          input.spend(count * values)
           for (let index = 0; index < count; index++) items.push(item(input))
         }
         return items
@@ -175,10 +210,12 @@ export function avroReader(schema: AvroSchema, skipped: ReadonlySet<number> = ne
     }
     case 'map': {
       const value = avroReader(schema.values, skipped)
+      const values = valuesIn(schema.values) + 1
       return (input) => {
         const entries = new Map<string, AvroValue>()
         for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
-          for (let index = 0; index < count; index++) entries.set(utf8.decode(input.take(input.size())), value(input))
+          input.spend(count * values)
+          for (let index = 0; index < count; index++) entries.set(text(input), value(input))
         }
         return entries
       }
@@ -251,6 +288,8 @@ function avroSkipper(schema: AvroSchema): (input: AvroInput) => void {
       return avroReader(schema)
   }
 }
+
+const encoder = new TextEncoder()
 
 /** Bytes that grow as they are written. */
 export class AvroOutput {
@@ -345,7 +384,8 @@ export function avroWriter(schema: AvroSchema): AvroWriter {
       return (output, value) => (value instanceof Uint8Array ? output.sized(value) : wrong(value))
     case 'string':
       return (output, value) =>
-        typeof value === 'string' ? output.sized(new TextEncoder().encode(value)) : wrong(value)
+        // Half a surrogate pair would be written as another letter.
+        typeof value === 'string' && value.isWellFormed() ? output.sized(encoder.encode(value)) : wrong(value)
     case 'fixed':
       return (output, value) =>
         value instanceof Uint8Array && value.length === schema.size ? output.raw(value) : wrong(value)

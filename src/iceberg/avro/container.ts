@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto'
 import { HindcastError } from '../../contract/index.ts'
 import { blockUnpacker, packBlock, type AvroCodec, type AvroCompression } from './compression.ts'
-import { AvroInput, AvroOutput, avroWriter, recordReader, type AvroRow } from './codec.ts'
-import { AvroError, parseAvroSchema } from './schema.ts'
+import { AvroInput, AvroOutput, avroReader, avroWriter, recordReader, type AvroReader, type AvroRow } from './codec.ts'
+import { AvroError, leastBytes, parseAvroSchema, valuesIn } from './schema.ts'
 
 const magic = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01)
 const syncLength = 16
@@ -11,8 +11,12 @@ const syncLength = 16
 /** Uncompressed bytes of one block; readers decode block by block. */
 const blockBytes = 1 << 20
 
-/** What one block may unpack to: far above any writer's blocks, far below what would take the process down. */
-const maxUnpackedBytes = 1 << 29
+/**
+ * What a file may hold once it is unpacked, by its size: several times what any writer's manifests do, and far below what would take
+ * the process down. A bomb packs a thousand to one.
+ */
+const unpackedBytes = (fileBytes: number): number => Math.min(2 ** 24 + 128 * fileBytes, 2 ** 30)
+const unpackedValues = (fileBytes: number): number => 2 ** 20 + 32 * fileBytes
 
 /**
  * Writes rows as one file. The same rows give the same bytes: the sync marker, random by custom, is a hash of the content.
@@ -26,26 +30,25 @@ export function writeAvroContainer(
   header: Readonly<Record<string, string>>,
   compression: AvroCompression = { codec: 'deflate' },
 ): Uint8Array {
-  return writeRows(JSON.stringify(schema), rows, header, compression)
-}
-
-/** The file that `container` was read from, with other rows of its schema. */
-export function rewriteAvroContainer(container: AvroContainer, rows: Iterable<AvroRow>): Uint8Array {
-  const { 'avro.schema': schema = '', 'avro.codec': codec = 'null', ...header } = Object.fromEntries(container.header)
-  return writeRows(schema, rows, header, { codec: codec as AvroCodec })
-}
-
-function writeRows(
-  schemaText: string,
-  rows: Iterable<AvroRow>,
-  header: Readonly<Record<string, string>>,
-  compression: AvroCompression,
-): Uint8Array {
   try {
-    return packRows(schemaText, rows, header, compression)
+    return packRows(JSON.stringify(schema), rows, header, compression)
   } catch (error) {
     if (!(error instanceof AvroError)) throw error
     throw new HindcastError('INVARIANT_VIOLATED', `an Avro file cannot be written: ${error.message}`, { cause: error })
+  }
+}
+
+/**
+ * The file that `container` was read from, with other rows of its schema.
+ * @param path names that file in errors
+ * @throws MANIFEST_INVALID when the schema cannot be written, as one with fields that have no ids
+ */
+export function rewriteAvroContainer(container: AvroContainer, rows: Iterable<AvroRow>, path: string): Uint8Array {
+  const { 'avro.schema': schema = '', 'avro.codec': codec = 'null', ...header } = Object.fromEntries(container.header)
+  try {
+    return packRows(schema, rows, header, { codec: codec as AvroCodec })
+  } catch (error) {
+    throw error instanceof AvroError ? manifestInvalid(path, error.message, error) : error
   }
 }
 
@@ -135,11 +138,19 @@ function readContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<nu
   const sync = input.take(syncLength)
   const read = recordReader(schema, skipped)
   const rows: AvroRow[] = []
+  const least = Math.max(leastBytes(schema), 1)
+  const values = valuesIn(schema)
+  const budget = { left: unpackedValues(bytes.length) }
+  let bytesLeft = unpackedBytes(bytes.length)
   while (input.left > 0) {
     const count = input.long()
-    const body = new AvroInput(unpack(input.take(input.size()), maxUnpackedBytes))
-    if (count < 0n || count > BigInt(body.left))
+    const block = unpack(input.take(input.size()), bytesLeft)
+    bytesLeft -= block.length
+    const body = new AvroInput(block, budget)
+    if (count < 0n || count * BigInt(least) > BigInt(body.left)) {
       throw new AvroError(`a block claims ${count} rows in ${body.left} bytes`)
+    }
+    body.spend(Number(count) * values)
     for (let index = 0n; index < count; index++) rows.push(read(body))
     if (body.left !== 0) throw new AvroError(`a block has ${body.left} bytes behind its last row`)
     if (!sameBytes(input.take(syncLength), sync)) {
@@ -151,11 +162,11 @@ function readContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<nu
 
 function readHeader(input: AvroInput): Map<string, string> {
   const header = new Map<string, string>()
-  const text = (): string => new TextDecoder().decode(input.take(input.size()))
+  const text = avroReader({ kind: 'string' }) as AvroReader<string>
   for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
     for (let index = 0; index < count; index++) {
-      const key = text()
-      header.set(key, text())
+      const key = text(input)
+      header.set(key, text(input))
     }
   }
   return header

@@ -34,73 +34,164 @@ const primitives: ReadonlySet<string> = new Set([
   'bytes',
   'string',
 ])
+
+const maxTextLength = 1 << 22
 const maxDepth = 64
+/** Types in a schema, one that is named again counted again: a few names that each name the one before twice make billions. */
+const maxTypes = 20_000
+
+/** A type, with how many types it holds and how deep they go. */
+interface Measured {
+  readonly schema: AvroSchema
+  readonly types: number
+  readonly depth: number
+}
 
 /** Parses the JSON text of a schema. Recursive types, which Iceberg never writes, are refused. @throws AvroError */
 export function parseAvroSchema(text: string): AvroSchema {
+  if (text.length > maxTextLength) throw new AvroError(`its schema has ${text.length} letters`)
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch (error) {
     throw new AvroError('its schema is not JSON', { cause: error })
   }
-  return parse(json, new Map(), 0)
+  return new SchemaParser().parse(json, 0).schema
 }
 
-function parse(json: unknown, named: Map<string, AvroSchema>, depth: number): AvroSchema {
-  if (depth > maxDepth) throw new AvroError(`its schema is nested deeper than ${maxDepth}`)
-  if (typeof json === 'string') {
-    if (primitives.has(json)) return { kind: json as 'null' }
-    const known = named.get(json)
-    if (known !== undefined) return known
-    throw new AvroError(`its schema names an unknown type ${JSON.stringify(json)}`)
+class SchemaParser {
+  /** Null while the type is being defined. */
+  readonly #named = new Map<string, Measured | null>()
+  #types = 0
+
+  parse(json: unknown, depth: number): Measured {
+    const measured = this.#parse(json, depth)
+    if (depth + measured.depth > maxDepth) throw new AvroError(`its schema is nested deeper than ${maxDepth}`)
+    return measured
   }
-  if (Array.isArray(json)) {
-    return { kind: 'union', branches: json.map((branch: unknown) => parse(branch, named, depth + 1)) }
+
+  #count(types: number): void {
+    this.#types += types
+    if (this.#types > maxTypes) throw new AvroError(`its schema has more than ${maxTypes} types`)
   }
-  if (typeof json !== 'object' || json === null) throw new AvroError('its schema has a type that is no type')
-  const { type, name, namespace } = json as Readonly<Record<string, unknown>>
-  const remember = (schema: AvroSchema): AvroSchema => {
-    if (typeof name !== 'string') return schema
-    named.set(name, schema)
-    if (typeof namespace === 'string') named.set(`${namespace}.${name}`, schema)
-    return schema
-  }
-  switch (type) {
-    case 'record':
-    case 'error':
-      return remember({ kind: 'record', fields: parseFields(json, named, depth) })
-    case 'fixed': {
-      const size = (json as { size?: unknown }).size
-      if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-        throw new AvroError('its schema has a fixed type without a size')
+
+  #parse(json: unknown, depth: number): Measured {
+    if (depth > maxDepth) throw new AvroError(`its schema is nested deeper than ${maxDepth}`)
+    if (typeof json === 'string') return this.#byName(json)
+    this.#count(1)
+    if (Array.isArray(json)) {
+      const branches = json.map((branch: unknown) => this.parse(branch, depth + 1))
+      return around({ kind: 'union', branches: branches.map(({ schema }) => schema) }, branches)
+    }
+    if (typeof json !== 'object' || json === null) throw new AvroError('its schema has a type that is no type')
+    const attributes = json as Readonly<Record<string, unknown>>
+    switch (attributes['type']) {
+      case 'record':
+      case 'error':
+        return this.#define(attributes, () => this.#record(attributes['fields'], depth))
+      case 'fixed':
+        return this.#define(attributes, () => around({ kind: 'fixed', size: sizeOf(attributes['size']) }, []))
+      case 'enum': {
+        const { symbols } = attributes
+        if (!Array.isArray(symbols)) throw new AvroError('its schema has an enum without symbols')
+        return this.#define(attributes, () => around({ kind: 'enum', symbols: symbols.map(String) }, []))
       }
-      return remember({ kind: 'fixed', size })
+      case 'array': {
+        const items = this.parse(attributes['items'], depth + 1)
+        if (leastBytes(items.schema) === 0) throw new AvroError('its schema has an array of things that take no bytes')
+        return around({ kind: 'array', items: items.schema }, [items])
+      }
+      case 'map': {
+        const values = this.parse(attributes['values'], depth + 1)
+        return around({ kind: 'map', values: values.schema }, [values])
+      }
+      default:
+        return this.parse(attributes['type'], depth + 1)
     }
-    case 'enum': {
-      const symbols = (json as { symbols?: unknown }).symbols
-      if (!Array.isArray(symbols)) throw new AvroError('its schema has an enum without symbols')
-      return remember({ kind: 'enum', symbols: symbols.map(String) })
+  }
+
+  #byName(name: string): Measured {
+    if (primitives.has(name)) {
+      this.#count(1)
+      return { schema: { kind: name as 'null' }, types: 1, depth: 0 }
     }
-    case 'array':
-      return { kind: 'array', items: parse((json as { items?: unknown }).items, named, depth + 1) }
-    case 'map':
-      return { kind: 'map', values: parse((json as { values?: unknown }).values, named, depth + 1) }
-    default:
-      return parse(type, named, depth + 1)
+    const known = this.#named.get(name)
+    if (known === undefined)
+      throw new AvroError(`its schema names an unknown type ${JSON.stringify(name.slice(0, 60))}`)
+    if (known === null) throw new AvroError(`its schema has a type ${JSON.stringify(name.slice(0, 60))} within itself`)
+    this.#count(known.types)
+    return known
+  }
+
+  #define({ name, namespace }: Readonly<Record<string, unknown>>, define: () => Measured): Measured {
+    if (typeof name !== 'string') return define()
+    const names = typeof namespace === 'string' ? [name, `${namespace}.${name}`] : [name]
+    for (const each of names) this.#named.set(each, null)
+    const defined = define()
+    for (const each of names) this.#named.set(each, defined)
+    return defined
+  }
+
+  #record(json: unknown, depth: number): Measured {
+    if (!Array.isArray(json)) throw new AvroError('its schema has a record without fields')
+    const ids = new Set<number>()
+    const types: Measured[] = []
+    const fields = json.map((field: unknown): AvroField => {
+      const { name, type, 'field-id': id } = (field ?? {}) as Readonly<Record<string, unknown>>
+      if (typeof name !== 'string') throw new AvroError('its schema has a field without a name')
+      const measured = this.parse(type, depth + 1)
+      types.push(measured)
+      return { name, id: fieldId(id, ids), schema: measured.schema }
+    })
+    return around({ kind: 'record', fields }, types)
   }
 }
 
-function parseFields(json: object, named: Map<string, AvroSchema>, depth: number): AvroField[] {
-  const fields = (json as { fields?: unknown }).fields
-  if (!Array.isArray(fields)) throw new AvroError('its schema has a record without fields')
-  return fields.map((field: unknown): AvroField => {
-    const { name, type, 'field-id': id } = (field ?? {}) as Readonly<Record<string, unknown>>
-    if (typeof name !== 'string') throw new AvroError('its schema has a field without a name')
-    return {
-      name,
-      id: typeof id === 'number' && Number.isSafeInteger(id) ? id : null,
-      schema: parse(type, named, depth + 1),
-    }
-  })
+const around = (schema: AvroSchema, parts: readonly Measured[]): Measured => ({
+  schema,
+  types: parts.reduce((sum, { types }) => sum + types, 1),
+  depth: parts.reduce((deepest, { depth }) => Math.max(deepest, depth + 1), 0),
+})
+
+function sizeOf(size: unknown): number {
+  if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return size
+  throw new AvroError('its schema has a fixed type without a size')
+}
+
+function fieldId(id: unknown, seen: Set<number>): number | null {
+  if (id === undefined || id === null) return null
+  if (typeof id !== 'number' || (id | 0) !== id) throw new AvroError('its schema has a field id that is none')
+  if (seen.has(id)) throw new AvroError(`its schema gives the field id ${id} twice in one record`)
+  seen.add(id)
+  return id
+}
+
+/** The fewest bytes that a value takes. */
+export function leastBytes(schema: AvroSchema): number {
+  switch (schema.kind) {
+    case 'null':
+      return 0
+    case 'fixed':
+      return schema.size
+    case 'float':
+      return 4
+    case 'double':
+      return 8
+    case 'record':
+      return schema.fields.reduce((sum, field) => sum + leastBytes(field.schema), 0)
+    default:
+      return 1
+  }
+}
+
+/** How many values one value of the schema holds in memory at most; the items of arrays and maps count apart. */
+export function valuesIn(schema: AvroSchema): number {
+  switch (schema.kind) {
+    case 'record':
+      return schema.fields.reduce((sum, field) => sum + valuesIn(field.schema), 1)
+    case 'union':
+      return schema.branches.reduce((most, branch) => Math.max(most, valuesIn(branch)), 1)
+    default:
+      return 1
+  }
 }

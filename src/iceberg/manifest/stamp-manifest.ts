@@ -41,6 +41,7 @@ export function stampManifest(
   const stamped = rewriteAvroContainer(
     container,
     container.rows.map((row) => ({ ...row, f1: manifest.addedSnapshotId })),
+    manifest.manifestPath,
   )
   const { manifestPath: _path, sequenceNumber: _, minSequenceNumber: _min, addedSnapshotId: _id, ...facts } = manifest
   return { encoded: { bytes: stamped, manifest: { ...facts, manifestLength: BigInt(stamped.length) } }, entries }

@@ -12,7 +12,8 @@ export type SnapshotSelector =
 export function snapshotFor(metadata: TableMetadata, selector: SnapshotSelector): Snapshot {
   if ('snapshotId' in selector) return byId(metadata, selector.snapshotId)
   if ('ref' in selector) {
-    const ref = metadata.refs[selector.ref]
+    // A ref may be asked for by any name, also one that every object has, such as `constructor`.
+    const ref = Object.hasOwn(metadata.refs, selector.ref) ? metadata.refs[selector.ref] : undefined
     if (ref !== undefined) return byId(metadata, ref.snapshotId)
     const near = nearest(selector.ref, Object.keys(metadata.refs))
     throw new HindcastError('REF_NOT_FOUND', `the table has no branch or tag ${selector.ref}`, {

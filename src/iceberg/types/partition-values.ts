@@ -5,7 +5,7 @@ import type { Literal, PartitionTuple } from '../manifest/model.ts'
 import { decimalBytes } from '../manifest/avro-schemas.ts'
 import type { PrimitiveType } from './schema.ts'
 import { bigintToFixed, bytesToBigint } from './single-value.ts'
-import { decimalShape } from './primitive-types.ts'
+import { decimalShape, fixedLength } from './primitive-types.ts'
 
 export function literalToAvro(type: PrimitiveType, value: Literal): AvroValue {
   const decimal = decimalShape(type)
@@ -47,10 +47,13 @@ export function literalFromAvro(type: PrimitiveType | null, value: AvroValue): L
     case 'string':
       return typeof value === 'string' ? value : wrong()
     case 'uuid':
-      return typeof value === 'string' ? uuidBytes(value) : value instanceof Uint8Array ? value : wrong()
+      if (typeof value === 'string') return uuidBytes(value)
+      return value instanceof Uint8Array && value.length === 16 ? value : wrong()
     default:
       if (!(value instanceof Uint8Array)) return wrong()
-      return decimalShape(type) === null ? value : bytesToBigint(value)
+      if (decimalShape(type) === null) return (fixedLength(type) ?? value.length) === value.length ? value : wrong()
+      // No decimal has more, and turning many bytes into a number takes time that grows with their square.
+      return value.length > 0 && value.length <= 16 ? bytesToBigint(value) : wrong()
   }
 }
 
