@@ -45,3 +45,4 @@ export {
 export type { Plan, PlannedPartition, PlannedSlice, SlicePartition } from './plan.ts'
 export { buildRecordSchema, summaryKeys, type BuildRecord, type LedgerEntry } from './record.ts'
 export { nearest } from './suggest.ts'
+export type { StorageConfig } from './storage-config.ts'

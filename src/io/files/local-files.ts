@@ -68,7 +68,9 @@ export function localFiles(): WarehouseFiles {
     adopt: (localPath, uri) =>
       guarded(uri, 'create', async (path) => {
         await makeFolder(dirname(path))
-        await syncFile(localPath)
+        await syncFile(localPath).catch((error: unknown) => {
+          throw storageError(error, 'read', localPath)
+        })
         const outcome = await linkOrCopyInto(localPath, path)
         if (outcome === 'exists' && !(await sameBytes(localPath, path))) {
           throw otherBytes(path)
@@ -79,8 +81,13 @@ export function localFiles(): WarehouseFiles {
 
     download: (uri, localPath) =>
       guarded(uri, 'read', async (path) => {
-        await copyFile(path, localPath)
+        if (!(await exists(path))) throw noSuchFile(path)
+        await copyFile(path, localPath).catch((error: unknown) => {
+          throw storageError(error, 'write', localPath)
+        })
       }),
+
+    accessTo: async () => null,
 
     deleteAll: async (uris) => {
       await mapConcurrently(uris, deletes, (uri) => files.delete(uri))
@@ -259,7 +266,8 @@ const systemCode = (error: unknown): string | undefined => {
   return typeof code === 'string' ? code : undefined
 }
 
-const isAbsent = (error: unknown): boolean => {
+/** Whether the operating system says that there is no such file or folder. */
+export const isAbsent = (error: unknown): boolean => {
   const code = systemCode(error)
   return code === 'ENOENT' || code === 'ENOTDIR'
 }
@@ -275,7 +283,8 @@ const reasons: Readonly<Record<string, readonly [reason: string, hint: string]>>
   EMFILE: ['too many open files', 'Raise the limit of open files (ulimit -n).'],
 }
 
-function storageError(error: unknown, doing: string, path: string): unknown {
+/** A failure of the operating system as ours; others stay as they are. */
+export function storageError(error: unknown, doing: string, path: string): unknown {
   const code = systemCode(error)
   if (code === undefined || error instanceof HindcastError) return error
   if (code === 'ENOENT' && doing === 'read') {

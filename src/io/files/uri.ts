@@ -18,7 +18,7 @@ export function normalizeUri(uri: string): string {
 }
 
 /** The scheme in lower case; `file` for a bare absolute path. @throws FEATURE_UNSUPPORTED when there is none */
-function schemeOf(uri: string): string {
+export function schemeOf(uri: string): string {
   const [, scheme] = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(uri) ?? []
   if (scheme !== undefined) return scheme.toLowerCase()
   if (isAbsolute(uri)) return 'file'
@@ -27,6 +27,8 @@ function schemeOf(uri: string): string {
     context: { path: uri },
   })
 }
+
+export const isLocal = (uri: string): boolean => schemeOf(uri) === 'file'
 
 /**
  * The local path of a `file:` URI. Iceberg's readers take paths literally, so nothing is percent-decoded; `file:/x`, as Hadoop

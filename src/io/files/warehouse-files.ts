@@ -13,6 +13,23 @@ export interface WarehouseFiles extends FileIO {
   download(uri: string, localPath: string): Promise<void>
   /** Deletes many files, faster than one after the other. When it throws, some of them may be gone. */
   deleteAll(uris: readonly string[]): Promise<void>
+  /**
+   * What another program needs to read a file by itself; null for a local one. Of credentials that change it is what holds now.
+   * @throws STORAGE_UNAVAILABLE when there are no credentials
+   */
+  accessTo(uri: string): Promise<S3Access | null>
+}
+
+/** How a bucket is reached. Secrets: never print them. */
+export interface S3Access {
+  readonly bucket: string
+  /** Of a store other than Amazon's. */
+  readonly endpoint: string | null
+  readonly region: string
+  readonly pathStyle: boolean
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken: string | null
 }
 
 /** A file too large to be what it is read as. */
