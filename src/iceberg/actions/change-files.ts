@@ -57,8 +57,16 @@ export async function changeFiles(
   const { operation, added, attached = [], removal } = changes
   checkAdded(writer, added)
   const carried = await liveManifests(io, base)
+  // Rewritten rows may be older than all that is carried over, and deletes that still fall on them must stay.
+  const oldestAdded = added.reduce(
+    (least, { dataSequenceNumber }) =>
+      dataSequenceNumber !== undefined && dataSequenceNumber < least ? dataSequenceNumber : least,
+    writer.sequenceNumber,
+  )
   const { manifests: kept, removed } =
-    removal === undefined ? { manifests: carried, removed: [] } : await removeFiles(writer, carried, removal)
+    removal === undefined
+      ? { manifests: carried, removed: [] }
+      : await removeFiles(writer, carried, removal, oldestAdded)
   refuseReuse(removed, [...added.map(({ dataFile }) => dataFile), ...attached.flatMap(({ files }) => files)])
   const created = [...attached.map(({ manifest }) => manifest), ...(await writeAdded(writer, added))]
   const manifests = await mergeManifests(writer, [...created, ...kept])

@@ -1,4 +1,6 @@
 /** Saying which files of a snapshot are meant, so that few manifests need be read to find them. */
+import { HindcastError } from '../../contract/index.ts'
+import type { TableFilter } from '../expression/table-filter.ts'
 import { schemasNewestFirst } from '../manifest/manifest.ts'
 import { DataContent, type DataFile, type ManifestFile, type PartitionTuple } from '../manifest/model.ts'
 import { PartitionSearch } from '../manifest/partition-summary.ts'
@@ -71,3 +73,32 @@ export function selectPartitions(
     takes: (file) => file.specId === specId && keys.has(partitionKey(file.dataFile.partition)),
   }
 }
+
+/** Every data file that may hold a row which matches the filter, and every delete file that may concern one. */
+export const selectMatching = (filter: TableFilter): FileSelection => ({
+  mayHold: (manifest) => filter.manifestMayMatch(manifest),
+  takes: ({ dataFile, specId }) =>
+    dataFile.content === DataContent.data
+      ? filter.fileMayMatch(dataFile, specId)
+      : filter.partitionMayMatch(specId, dataFile.partition),
+})
+
+/**
+ * Every data file all of whose rows match the filter.
+ * @throws FEATURE_UNSUPPORTED, when it comes to a file of which only some rows may match
+ */
+export const selectCovered = (filter: TableFilter): FileSelection => ({
+  mayHold: (manifest) => manifest.content === 'data' && filter.manifestMayMatch(manifest),
+  takes: ({ dataFile, specId }) => {
+    if (dataFile.content !== DataContent.data || !filter.fileMayMatch(dataFile, specId)) return false
+    if (filter.fileMustMatch(dataFile, specId)) return true
+    throw new HindcastError(
+      'FEATURE_UNSUPPORTED',
+      `${dataFile.filePath} may hold rows that are to be replaced beside others that are not`,
+      {
+        hint: 'Delete by rows instead of by files, or rewrite the table’s files into its present partitioning first.',
+        context: { path: dataFile.filePath, specId },
+      },
+    )
+  },
+})

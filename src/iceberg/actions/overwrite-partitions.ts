@@ -1,16 +1,20 @@
 import { HindcastError } from '../../contract/index.ts'
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
+import { bindExpression } from '../expression/bind.ts'
+import { or } from '../expression/expression.ts'
+import { partitionRows } from '../expression/partition-rows.ts'
+import { tableFilter, type TableFilter } from '../expression/table-filter.ts'
 import type { DataFile, DetachedManifest, ManifestFile, PartitionTuple } from '../manifest/model.ts'
 import { stampManifest } from '../manifest/stamp-manifest.ts'
-import type { PartitionSpec, Snapshot } from '../metadata/table-metadata.ts'
+import type { PartitionSpec, TableMetadata } from '../metadata/table-metadata.ts'
 import { partitionKey } from '../types/partition-values.ts'
 import { changeFiles, type AttachedManifest, type ChangeResult } from './change-files.ts'
-import { selectPartitions, type FileSelection } from './file-selection.ts'
-import { ConcurrentHistory, refuseConflict, type Validation } from './validate-history.ts'
+import { selectCovered, selectMatching, selectPartitions, type FileSelection } from './file-selection.ts'
+import { validateReplacement, type Validation } from './validate-history.ts'
 import {
   baseSnapshot,
+  currentSchema,
   defaultSpec,
-  liveManifests,
   snapshotWriter,
   writeEncodedManifest,
   type SnapshotRequest,
@@ -37,7 +41,7 @@ export interface OverwritePartitionsRequest extends SnapshotRequest {
  * Writes what a snapshot needs that shows the base with the given partitions replaced. Only manifests whose partition summaries
  * overlap are read, and only those that hold a replaced file are rewritten; new manifests are copied with the snapshot's id set.
  * Nothing is changed until the result is committed; on a conflict, load the table and call it again.
- * @throws FEATURE_UNSUPPORTED when the base has live files under another spec than the default; CONFLICT when `main` is not at `base`;
+ * @throws FEATURE_UNSUPPORTED for a file of a former spec that may hold rows of these partitions beside others; CONFLICT when `main` is not at `base`;
  *   INVARIANT_VIOLATED when a new manifest holds what it must not; MANIFEST_INVALID; what `FileIO` throws
  */
 export async function overwritePartitions(request: OverwritePartitionsRequest): Promise<ChangeResult> {
@@ -46,9 +50,8 @@ export async function overwritePartitions(request: OverwritePartitionsRequest): 
   const writer = snapshotWriter(request)
   const spec = defaultSpec(metadata)
   const base = baseSnapshot(metadata, request.base, branch)
-  checkSpecs(await liveManifests(request.io, base), spec)
-  const removal = selectPartitions(metadata, spec.specId, partitions)
-  if (validation !== undefined) await validate(request, base, removal, validation)
+  const { covered: removal, touched } = selectionsOf(metadata, spec, partitions)
+  await validateReplacement({ io: request.io, metadata, base, selection: touched, validation })
   const files = request.files ?? []
   const attached = await mapConcurrently(request.manifests ?? [], MANIFEST_READS, (manifest) =>
     attach(writer, spec, manifest),
@@ -67,32 +70,35 @@ export async function overwritePartitions(request: OverwritePartitionsRequest): 
   )
 }
 
-/** What others committed to these partitions since they were read. */
-async function validate(
-  { io, table }: OverwritePartitionsRequest,
-  base: Snapshot | null,
-  partitions: FileSelection,
-  { startingSnapshotId, isolation }: Validation,
-): Promise<void> {
-  const history = new ConcurrentHistory(io, table.metadata, startingSnapshotId, base)
-  if (history.isEmpty) return
-  if (isolation === 'serializable') {
-    refuseConflict(await history.addedData(partitions), 'added rows to the partitions to be replaced')
+/** The files in the partitions: those of the default spec by their partition, those of former specs by the rows they hold. */
+function selectionsOf(
+  metadata: TableMetadata,
+  spec: PartitionSpec,
+  tuples: readonly PartitionTuple[],
+): { readonly covered: FileSelection; readonly touched: FileSelection } {
+  const same = selectPartitions(metadata, spec.specId, tuples)
+  // Made when the first file of a former spec turns up: for many partitions it is costly, and for some specs there is none.
+  let rows: TableFilter | undefined
+  const either = (select: (filter: TableFilter) => FileSelection): FileSelection => {
+    const former = (): FileSelection => select((rows ??= rowsOf(metadata, spec, tuples)))
+    return {
+      mayHold: (manifest) => (manifest.partitionSpecId === spec.specId ? same : former()).mayHold(manifest),
+      takes: (file) => (file.specId === spec.specId ? same : former()).takes(file),
+    }
   }
-  refuseConflict(await history.deletedData(partitions), 'removed files of the partitions to be replaced')
-  refuseConflict(await history.addedDeletes(partitions), 'deleted rows of the partitions to be replaced')
+  return { covered: either(selectCovered), touched: either(selectMatching) }
 }
 
-function checkSpecs(manifests: readonly ManifestFile[], spec: PartitionSpec): void {
-  const other = manifests.find(({ content, partitionSpecId }) => content === 'data' && partitionSpecId !== spec.specId)
-  if (other === undefined) return
+function rowsOf(metadata: TableMetadata, spec: PartitionSpec, tuples: readonly PartitionTuple[]): TableFilter {
+  const schema = currentSchema(metadata)
+  const rows = tuples.map((tuple) => partitionRows(spec, schema, tuple))
+  const known = rows.filter((filter) => filter !== null)
+  if (known.length === rows.length) return tableFilter(bindExpression(or(...known), schema), metadata)
+  const transforms = spec.fields.map(({ transform }) => transform).join(', ')
   throw new HindcastError(
     'FEATURE_UNSUPPORTED',
-    `the table has files under partition spec ${other.partitionSpecId}, and its default is ${spec.specId}`,
-    {
-      hint: 'Rewrite its data files into the default spec first (Spark: CALL system.rewrite_data_files).',
-      context: { manifest: other.manifestPath },
-    },
+    `the table has files of former partition specs, and its present one (${transforms}) does not tell which of their rows a partition has`,
+    { hint: 'Rewrite its data files into the present spec first: compaction does.' },
   )
 }
 

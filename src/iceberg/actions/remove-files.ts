@@ -12,12 +12,14 @@ export interface Remaining {
 
 /**
  * The manifests without the removed files: those that hold none stay as they are, others are rewritten with DELETED entries.
- * Delete files that concern only removed data files, or are older than every data file that is left, go with them.
+ * Delete files that concern only removed data files, or are older than every data file that is left or added, go with them.
+ * @param oldestAdded the least data sequence number of the files that the snapshot adds, or the snapshot's own
  */
 export async function removeFiles(
   writer: SnapshotWriter,
   manifests: readonly ManifestFile[],
   removal: FileSelection,
+  oldestAdded: bigint,
 ): Promise<Remaining> {
   const data = await filterAll(
     writer,
@@ -26,17 +28,22 @@ export async function removeFiles(
   )
   const deletes = manifests.filter(({ content }) => content === 'deletes')
   if (deletes.length === 0) return data
-  const kept = await filterAll(writer, deletes, danglingToo(writer, removal, data))
+  const kept = await filterAll(writer, deletes, danglingToo(writer, removal, data, oldestAdded))
   return { manifests: [...data.manifests, ...kept.manifests], removed: [...data.removed, ...kept.removed] }
 }
 
-function danglingToo(writer: SnapshotWriter, removal: FileSelection, data: Remaining): FileSelection {
+function danglingToo(
+  writer: SnapshotWriter,
+  removal: FileSelection,
+  data: Remaining,
+  oldestAdded: bigint,
+): FileSelection {
   const gone = new Set(data.removed.map(({ dataFile }) => dataFile.filePath))
   const partitions = selectFiles(writer.metadata, data.removed)
   const oldest = data.manifests.reduce<bigint>(
     (least, manifest) =>
       hasLiveFiles(manifest) && manifest.minSequenceNumber < least ? manifest.minSequenceNumber : least,
-    writer.sequenceNumber,
+    oldestAdded,
   )
   return {
     mayHold: (manifest) =>

@@ -110,6 +110,29 @@ export class ConcurrentHistory {
   }
 }
 
+/**
+ * Checks, before files are replaced by filter, what others committed since they were read. Rows added there meanwhile would vanish
+ * unseen (`serializable`); rows deleted there meanwhile would come back with the new files.
+ * @throws CONFLICT
+ */
+export async function validateReplacement(request: {
+  readonly io: FileIO
+  readonly metadata: TableMetadata
+  readonly base: Snapshot | null
+  readonly selection: FileSelection
+  readonly validation: Validation | undefined
+}): Promise<void> {
+  const { io, metadata, base, selection, validation } = request
+  if (validation === undefined) return
+  const history = new ConcurrentHistory(io, metadata, validation.startingSnapshotId, base)
+  if (history.isEmpty) return
+  if (validation.isolation === 'serializable') {
+    refuseConflict(await history.addedData(selection), 'added rows to what is being replaced')
+  }
+  refuseConflict(await history.deletedData(selection), 'removed files of what is being replaced')
+  refuseConflict(await history.addedDeletes(selection), 'deleted rows of what is being replaced')
+}
+
 export interface Finding {
   readonly snapshot: Snapshot
   readonly file: LiveFile

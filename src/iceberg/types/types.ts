@@ -190,6 +190,19 @@ export function findFieldById(schema: Schema, id: number): NestedField | undefin
   return undefined
 }
 
+/** The dotted name of the field of that id, as `findFieldByName` takes it. */
+export function fieldPath(schema: Schema, id: number): string | undefined {
+  const search = (fields: readonly NestedField[], prefix: string): string | undefined => {
+    for (const field of fields) {
+      const path = `${prefix}${field.name}`
+      const found = field.id === id ? path : search(childFields(field.type), `${path}.`)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return search(schema.fields, '')
+}
+
 /** A field by its dotted name (`location.lat`, `tags.element`). A name that itself holds dots is found too. */
 export function findFieldByName(schema: Schema, name: string): NestedField | undefined {
   const search = (fields: readonly NestedField[], rest: string): NestedField | undefined => {

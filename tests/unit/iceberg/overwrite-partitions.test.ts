@@ -312,21 +312,6 @@ describe('new manifests that must not be added', () => {
     const manifests = [await manifest(io)]
     await expect(overwrite(target, io, { days: [1], manifests, snapshotId: 13n })).rejects.toThrow(reason)
   })
-
-  test('live files under another spec than the default', async () => {
-    const [io, target] = await threeDays()
-    const spec = { specId: 1, fields: [{ sourceId: 2, fieldId: 1001, name: 'feature_time_month', transform: 'month' }] }
-    target.commit({
-      requirements: [],
-      updates: [
-        { action: 'add-spec', spec },
-        { action: 'set-default-spec', specId: 1 },
-      ],
-    })
-    await expect(overwrite(target, io, { days: [1], manifests: [], snapshotId: 13n })).rejects.toMatchObject({
-      code: 'FEATURE_UNSUPPORTED',
-    })
-  })
 })
 
 test('an unpartitioned table is one partition', async () => {
@@ -348,4 +333,54 @@ test('a branch that an append makes begins where main is', async () => {
   expect(() => setBranch({ table: target.table, ref: 'main', snapshotId: 99n, expected: 12n })).toThrow(
     expect.objectContaining({ code: 'SNAPSHOT_NOT_FOUND' }),
   )
+})
+
+describe('files of a former partition spec are replaced by the rows they hold', () => {
+  const months = { specId: 1, fields: [{ sourceId: 2, fieldId: 1001, name: 'feature_time_month', transform: 'month' }] }
+  const buckets = { specId: 1, fields: [{ sourceId: 1, fieldId: 1001, name: 'origin_bucket', transform: 'bucket[4]' }] }
+  const respec = (target: TestTable, spec: typeof months): void => {
+    target.commit({
+      requirements: [],
+      updates: [
+        { action: 'add-spec', spec },
+        { action: 'set-default-spec', specId: 1 },
+      ],
+    })
+  }
+
+  test('days inside a month go with it, those of other months stay', async () => {
+    const [io, target] = await threeDays()
+    await append(target, io, [day(31, 'feb')], 13n)
+    respec(target, months)
+    const file = dataFile(`${location}/data/jan.parquet`, [0])
+    const base = target.metadata.currentSnapshotId
+    const request = { table: target.table, io, base, branch: 'main', nowMs: 0, snapshotId: 14n }
+    const { change, removed } = await overwritePartitions({ ...request, partitions: [[0]], files: [file] })
+    target.commit(change)
+    expect(await paths(target, io)).toEqual(['feb', 'jan'])
+    expect(removed.map(({ specId }) => specId)).toEqual([0, 0, 0])
+  })
+
+  test('a file with rows of the partition and of others is refused, and so is what cannot be told', async () => {
+    const io = new MemoryIO()
+    const target = new TestTable(months)
+    // Days 0 to 9 of January.
+    const upper = dataFile('', [9]).upperBounds as ReadonlyMap<number, Uint8Array>
+    const odd = { ...dataFile(`${location}/data/odd.parquet`, [0]), upperBounds: upper }
+    await append(target, io, [odd], 11n)
+    const days = { ...daySpec, specId: 2 }
+    target.commit({
+      requirements: [],
+      updates: [
+        { action: 'add-spec', spec: days },
+        { action: 'set-default-spec', specId: 2 },
+      ],
+    })
+    await expect(overwrite(target, io, { days: [5], manifests: [], snapshotId: 12n })).rejects.toThrow(/beside others/)
+    const [otherIo, other] = await threeDays()
+    respec(other, buckets)
+    await expect(overwrite(other, otherIo, { days: [1], manifests: [], snapshotId: 13n })).rejects.toThrow(
+      /former partition specs/,
+    )
+  })
 })
