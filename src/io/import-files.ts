@@ -132,7 +132,7 @@ export async function importFiles(request: ImportRequest): Promise<ImportResult>
   }).catch((error: unknown) => {
     throw badLine(error) ?? error
   })
-  await commitFiles(request, identifier, files, snapshotId, fresh)
+  await commitFiles(request, identifier, { files, specId: layout.spec.specId }, snapshotId, fresh)
   const rows = files.reduce((sum, file) => sum + file.recordCount, 0n)
   return { table: request.table, created, snapshotId, rows, files: files.length, skipped: false, skippedFiles, columns }
 }
@@ -169,18 +169,18 @@ function importedHashes(metadata: TableMetadata): Set<string> {
 async function commitFiles(
   request: ImportRequest,
   identifier: TableIdentifier,
-  files: readonly DataFile[],
+  written: { readonly files: readonly DataFile[]; readonly specId: number },
   snapshotId: bigint,
   inputs: readonly ImportInput[],
 ): Promise<void> {
   const { catalog, io } = request
   const discard = async (): Promise<void> => {
-    for (const file of files) await io.delete(file.filePath)
+    for (const file of written.files) await io.delete(file.filePath)
   }
   const summary = { [importSummaryKey]: inputs.map(({ sha256 }) => sha256).join(',') }
   await commitSnapshot({ catalog, io, discard }, await catalog.loadTable(identifier), snapshotId, (table) => {
     refuseSecondImport(request, table, inputs)
-    return appendFiles({ table, io, files, snapshotId, nowMs: request.now(), summary })
+    return appendFiles({ table, io, ...written, snapshotId, nowMs: request.now(), summary })
   })
 }
 

@@ -5,9 +5,9 @@ import { changeFiles } from './change-files.ts'
 import { branchHead, snapshotWriter, type SnapshotRequest, type SnapshotResult } from './write-snapshot.ts'
 
 export interface AppendRequest extends SnapshotRequest {
-  /** Data files; their partition tuples are of spec `specId`, the table's default unless given. */
   readonly files: readonly DataFile[]
-  readonly specId?: number
+  /** The spec of their partition tuples. Not what is the table's default by now: that may change between attempts. */
+  readonly specId: number
 }
 
 /**
@@ -16,12 +16,11 @@ export interface AppendRequest extends SnapshotRequest {
  * @throws INVARIANT_VIOLATED for delete files or partition tuples of another spec; MANIFEST_INVALID; what `FileIO` throws
  */
 export async function appendFiles(request: AppendRequest): Promise<SnapshotResult> {
-  const { table, files, branch = MAIN } = request
+  const { table, files, specId, branch = MAIN } = request
   const odd = files.find(({ content }) => content !== DataContent.data)
   if (odd !== undefined) throw new HindcastError('INVARIANT_VIOLATED', `${odd.filePath} is no data file`)
   const writer = snapshotWriter(request)
   const base = branchHead(table.metadata, branch)
-  const specId = request.specId ?? table.metadata.defaultSpecId
   const added = files.map((dataFile) => ({ dataFile, specId }))
   return changeFiles(writer, { base, branch }, { operation: 'append', added }, request)
 }

@@ -19,8 +19,8 @@ import {
 /** A file to be added. */
 export interface NewFile {
   readonly dataFile: DataFile
-  /** The spec of its partition tuple; the table's default unless given. */
-  readonly specId?: number
+  /** The spec of its partition tuple. */
+  readonly specId: number
   /** For rewritten rows: the data sequence number that they keep, so that later deletes still fall on them and earlier don't. */
   readonly dataSequenceNumber?: bigint
 }
@@ -52,15 +52,15 @@ export async function changeFiles(
   changes: FileChanges,
   request: SnapshotRequest,
 ): Promise<ChangeResult> {
-  const { metadata, io } = writer
+  const { io } = writer
   const { base, branch } = target
   const { operation, added, attached = [], removal } = changes
   checkAdded(writer, added)
   const carried = await liveManifests(io, base)
   // Rewritten rows may be older than all that is carried over, and deletes that still fall on them must stay.
   const oldestAdded = added.reduce(
-    (least, { dataSequenceNumber }) =>
-      dataSequenceNumber !== undefined && dataSequenceNumber < least ? dataSequenceNumber : least,
+    (least, { dataFile, dataSequenceNumber = writer.sequenceNumber }) =>
+      dataFile.content === DataContent.data && dataSequenceNumber < least ? dataSequenceNumber : least,
     writer.sequenceNumber,
   )
   const { manifests: kept, removed } =
@@ -70,8 +70,8 @@ export async function changeFiles(
   refuseReuse(removed, [...added.map(({ dataFile }) => dataFile), ...attached.flatMap(({ files }) => files)])
   const created = [...attached.map(({ manifest }) => manifest), ...(await writeAdded(writer, added))]
   const manifests = await mergeManifests(writer, [...created, ...kept])
-  const facts = (files: readonly { readonly dataFile: DataFile; readonly specId?: number }[]): FileFacts[] =>
-    files.map(({ dataFile, specId = metadata.defaultSpecId }) => ({ ...dataFile, specId }))
+  const facts = (files: readonly { readonly dataFile: DataFile; readonly specId: number }[]): FileFacts[] =>
+    files.map(({ dataFile, specId }) => ({ ...dataFile, specId }))
   const attachedFiles = attached.flatMap(({ manifest, files }) =>
     files.map((dataFile) => ({ dataFile, specId: manifest.partitionSpecId })),
   )
@@ -111,8 +111,14 @@ function checkAdded({ metadata }: SnapshotWriter, added: readonly NewFile[]): vo
     if (content !== DataContent.positionDeletes) continue
     const isVector = fileFormat === 'PUFFIN'
     // Version 3 forbids new position delete files, version 2 knows no deletion vectors.
-    if (metadata.formatVersion === 3 && !isVector)
-      refuse('is a position delete file, and a version 3 table takes deletion vectors')
+    if (metadata.formatVersion === 3 && !isVector) {
+      // Often the table was raised to version 3 since the file was written.
+      throw new HindcastError(
+        'CONFLICT',
+        `${filePath} is a position delete file, and the table has version 3: it takes deletion vectors`,
+        { hint: 'Read the table again and make the change anew.', context: { path: filePath } },
+      )
+    }
     if (metadata.formatVersion < 3 && isVector) refuse('is a deletion vector, which only a version 3 table takes')
     if (isVector && (dataFile.referencedDataFile === undefined || dataFile.contentOffset === undefined))
       refuse('is a deletion vector without its data file or offset')
@@ -135,8 +141,7 @@ function refuseReuse(removed: readonly LiveFile[], added: readonly DataFile[]): 
 async function writeAdded(writer: SnapshotWriter, added: readonly NewFile[]): Promise<ManifestFile[]> {
   const groups = Map.groupBy(
     added,
-    ({ dataFile, specId }) =>
-      `${dataFile.content === DataContent.data ? 'data' : 'deletes'} ${specId ?? writer.metadata.defaultSpecId}`,
+    ({ dataFile, specId }) => `${dataFile.content === DataContent.data ? 'data' : 'deletes'} ${specId}`,
   )
   const written: ManifestFile[] = []
   for (const [key, files] of groups) {

@@ -30,14 +30,28 @@ export function selectFiles(
   files: readonly Omit<LiveFile, 'sequenceNumber'>[],
 ): FileSelection {
   const keys = new Set(files.map(({ dataFile }) => fileKey(dataFile)))
-  const bySpec = new Map(
-    [...Map.groupBy(files, ({ specId }) => specId)].map(([specId, of]) => [
-      specId,
-      of.map(({ dataFile }) => dataFile.partition),
-    ]),
+  const isData = ({ dataFile }: Omit<LiveFile, 'sequenceNumber'>): boolean => dataFile.content === DataContent.data
+  const ofData = inPartitionsOf(metadata, files.filter(isData))
+  const ofDeletes = inPartitionsOf(
+    metadata,
+    files.filter((file) => !isData(file)),
   )
-  const partitions = partitionsOf(metadata, bySpec)
-  return { mayHold: partitions, takes: ({ dataFile }) => keys.has(fileKey(dataFile)) }
+  return {
+    mayHold: (manifest) => (manifest.content === 'data' ? ofData : ofDeletes)(manifest),
+    takes: ({ dataFile }) => keys.has(fileKey(dataFile)),
+  }
+}
+
+/** Whether a manifest may hold files, of either content, that lie in the same partitions as these. */
+export function inPartitionsOf(
+  metadata: TableMetadata,
+  files: readonly Omit<LiveFile, 'sequenceNumber'>[],
+): (manifest: ManifestFile) => boolean {
+  const bySpec = Map.groupBy(files, ({ specId }) => specId)
+  return partitionsOf(
+    metadata,
+    new Map([...bySpec].map(([specId, of]) => [specId, of.map(({ dataFile }) => dataFile.partition)])),
+  )
 }
 
 /** Whether a manifest may hold files in these partitions, given by the id of their spec. */

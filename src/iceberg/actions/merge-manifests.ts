@@ -53,6 +53,11 @@ async function mergeBin(writer: SnapshotWriter, bin: readonly ManifestFile[]): P
   const first = bin[0] as ManifestFile
   const entries: ManifestEntry[] = []
   for (const manifest of bin) {
+    const written = writer.entries.get(manifest.manifestPath)
+    if (written !== undefined) {
+      entries.push(...written)
+      continue
+    }
     for (const entry of decodeManifest(await io.read(manifest.manifestPath), manifest, metadata)) {
       const own = entry.snapshotId === snapshotId
       // What earlier snapshots deleted is told by their own manifests.

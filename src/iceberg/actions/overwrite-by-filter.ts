@@ -2,9 +2,8 @@ import { HindcastError } from '../../contract/index.ts'
 import { bindExpression } from '../expression/bind.ts'
 import type { Expression } from '../expression/expression.ts'
 import { tableFilter, type TableFilter } from '../expression/table-filter.ts'
-import type { DataFile } from '../manifest/model.ts'
 import { MAIN } from '../metadata/updates.ts'
-import { changeFiles, type ChangeResult } from './change-files.ts'
+import { changeFiles, type ChangeResult, type NewFile } from './change-files.ts'
 import { selectCovered, selectMatching } from './file-selection.ts'
 import { validateReplacement, type Validation } from './validate-history.ts'
 import { branchHead, currentSchema, snapshotWriter, type SnapshotRequest } from './write-snapshot.ts'
@@ -12,8 +11,8 @@ import { branchHead, currentSchema, snapshotWriter, type SnapshotRequest } from 
 export interface OverwriteByFilterRequest extends SnapshotRequest {
   /** Every row that matches goes, by whole files: those of which only some rows match are refused. */
   readonly filter: Expression
-  /** Data files of the table's default spec; their rows match the filter unless `addedMayLieElsewhere`. */
-  readonly added?: readonly DataFile[]
+  /** Data files whose rows match the filter, unless `addedMayLieElsewhere`. */
+  readonly added?: readonly NewFile[]
   readonly addedMayLieElsewhere?: boolean
   /** What to check of commits since the rows were read; nothing unless given. */
   readonly validation?: Validation
@@ -31,7 +30,7 @@ export async function overwriteByFilter(request: OverwriteByFilterRequest): Prom
   const writer = snapshotWriter(request)
   const base = branchHead(metadata, branch)
   const filter = tableFilter(bindExpression(request.filter, currentSchema(metadata)), metadata)
-  if (request.addedMayLieElsewhere !== true) refuseElsewhere(filter, added, metadata.defaultSpecId)
+  if (request.addedMayLieElsewhere !== true) refuseElsewhere(filter, added)
   await validateReplacement({
     io,
     metadata,
@@ -44,15 +43,15 @@ export async function overwriteByFilter(request: OverwriteByFilterRequest): Prom
     { base, branch },
     {
       operation: added.length === 0 ? 'delete' : 'overwrite',
-      added: added.map((dataFile) => ({ dataFile })),
+      added,
       removal: selectCovered(filter),
     },
     request,
   )
 }
 
-function refuseElsewhere(filter: TableFilter, added: readonly DataFile[], specId: number): void {
-  const odd = added.find((file) => !filter.fileMustMatch(file, specId))
+function refuseElsewhere(filter: TableFilter, added: readonly NewFile[]): void {
+  const odd = added.find(({ dataFile, specId }) => !filter.fileMustMatch(dataFile, specId))?.dataFile
   if (odd === undefined) return
   throw new HindcastError(
     'REQUEST_INVALID',

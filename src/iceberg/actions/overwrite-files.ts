@@ -3,7 +3,7 @@ import type { DataFile } from '../manifest/model.ts'
 import { MAIN } from '../metadata/updates.ts'
 import { changeFiles, type ChangeResult, type NewFile } from './change-files.ts'
 import { everyFile, fileKey, selectFiles, type FileSelection, type LiveFile } from './file-selection.ts'
-import { ConcurrentHistory, newDeletesFor, refuseConflict, type Validation } from './validate-history.ts'
+import { ConcurrentHistory, newDeletesFor, refuseConflict, refuseDeleted, type Validation } from './validate-history.ts'
 import { branchHead, snapshotWriter, type SnapshotRequest } from './write-snapshot.ts'
 
 export interface OverwriteFilesRequest extends SnapshotRequest {
@@ -14,6 +14,8 @@ export interface OverwriteFilesRequest extends SnapshotRequest {
   readonly validation?: Validation
   /** Files that may hold rows which the operation would have read; every file unless given. */
   readonly conflicts?: FileSelection
+  /** A merge, which might have inserted what it found: if `serializable`, a concurrent delete of any row in `conflicts` is one. */
+  readonly updatesRows?: boolean
 }
 
 /**
@@ -32,11 +34,12 @@ export async function overwriteFiles(request: OverwriteFilesRequest): Promise<Ch
     if (!history.isEmpty) {
       if (validation.isolation === 'serializable') {
         refuseConflict(await history.addedData(conflicts), 'added rows that the change would have read')
+        if (request.updatesRows === true) await refuseDeleted(history, conflicts)
       }
       refuseConflict(await newDeletesFor(history, metadata, removed), 'deleted rows of files that are being replaced')
     }
   }
-  const operation = added.length === 0 ? 'delete' : 'overwrite'
+  const operation = added.length === 0 ? 'delete' : removed.length === 0 ? 'append' : 'overwrite'
   const result = await changeFiles(
     writer,
     { base, branch },

@@ -6,6 +6,7 @@ import { partitionRows } from '../expression/partition-rows.ts'
 import { tableFilter, type TableFilter } from '../expression/table-filter.ts'
 import type { DataFile, DetachedManifest, ManifestFile, PartitionTuple } from '../manifest/model.ts'
 import { stampManifest } from '../manifest/stamp-manifest.ts'
+import { REPLACE_PARTITIONS } from '../metadata/snapshot-summary.ts'
 import type { PartitionSpec, TableMetadata } from '../metadata/table-metadata.ts'
 import { partitionKey } from '../types/partition-values.ts'
 import { changeFiles, type AttachedManifest, type ChangeResult } from './change-files.ts'
@@ -14,8 +15,8 @@ import { validateReplacement, type Validation } from './validate-history.ts'
 import {
   baseSnapshot,
   currentSchema,
-  defaultSpec,
   snapshotWriter,
+  specOf,
   writeEncodedManifest,
   type SnapshotRequest,
   type SnapshotWriter,
@@ -25,7 +26,9 @@ export interface OverwritePartitionsRequest extends SnapshotRequest {
   /** The snapshot to build on; null builds on nothing. For branch `main` it must be its head. */
   readonly base: bigint | null
   readonly branch: string
-  /** Tuples of the default spec: every file that the base has in them is replaced, also where nothing new comes. */
+  /** Of the tuples, and of the new files. */
+  readonly specId: number
+  /** Every file that the base has in them is replaced, also where nothing new comes. */
   readonly partitions: readonly PartitionTuple[]
   /** New data files in those partitions. */
   readonly files?: readonly DataFile[]
@@ -41,14 +44,14 @@ export interface OverwritePartitionsRequest extends SnapshotRequest {
  * Writes what a snapshot needs that shows the base with the given partitions replaced. Only manifests whose partition summaries
  * overlap are read, and only those that hold a replaced file are rewritten; new manifests are copied with the snapshot's id set.
  * Nothing is changed until the result is committed; on a conflict, load the table and call it again.
- * @throws FEATURE_UNSUPPORTED for a file of a former spec that may hold rows of these partitions beside others; CONFLICT when `main` is not at `base`;
+ * @throws FEATURE_UNSUPPORTED for a file of another spec that may hold rows of these partitions beside others; CONFLICT when `main` is not at `base`;
  *   INVARIANT_VIOLATED when a new manifest holds what it must not; MANIFEST_INVALID; what `FileIO` throws
  */
 export async function overwritePartitions(request: OverwritePartitionsRequest): Promise<ChangeResult> {
   const { table, branch, partitions, validation } = request
   const { metadata } = table
   const writer = snapshotWriter(request)
-  const spec = defaultSpec(metadata)
+  const spec = specOf(metadata, request.specId)
   const base = baseSnapshot(metadata, request.base, branch)
   const { covered: removal, touched } = selectionsOf(metadata, spec, partitions)
   await validateReplacement({ io: request.io, metadata, base, selection: touched, validation })
@@ -65,12 +68,12 @@ export async function overwritePartitions(request: OverwritePartitionsRequest): 
   return changeFiles(
     writer,
     target,
-    { operation: 'overwrite', added: files.map((dataFile) => ({ dataFile })), attached, removal },
-    request,
+    { operation: 'overwrite', added: files.map((dataFile) => ({ dataFile, specId: spec.specId })), attached, removal },
+    { ...request, summary: { ...request.summary, [REPLACE_PARTITIONS]: 'true' } },
   )
 }
 
-/** The files in the partitions: those of the default spec by their partition, those of former specs by the rows they hold. */
+/** The files in the partitions: those of the spec by their partition, those of other specs by the rows they hold. */
 function selectionsOf(
   metadata: TableMetadata,
   spec: PartitionSpec,

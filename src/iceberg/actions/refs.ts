@@ -81,11 +81,17 @@ export function createRef(request: {
 /**
  * Drops a branch or tag; its snapshots stay until they expire.
  * @param request.expected where the ref must be at the instant of the commit
+ * @throws REQUEST_INVALID for `main`, without which the table would show nothing and forget its history
  */
 export function dropRef(request: { readonly table: Table; readonly ref: string; readonly expected: bigint }): {
   readonly change: TableChange
 } {
   const { table, ref, expected } = request
+  if (ref === MAIN) {
+    throw new HindcastError('REQUEST_INVALID', 'branch main cannot be dropped', {
+      hint: 'Delete the rows, roll back, or drop the table.',
+    })
+  }
   return {
     change: {
       requirements: requirements(table.metadata, ref, expected),

@@ -2,7 +2,7 @@
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import { decodeManifest } from '../manifest/manifest.ts'
 import { EntryStatus, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
-import { selectFiles, type FileSelection, type LiveFile } from './file-selection.ts'
+import { inPartitionsOf, type FileSelection, type LiveFile } from './file-selection.ts'
 import { hasLiveFiles, specOf, writeManifest, type SnapshotWriter } from './write-snapshot.ts'
 
 export interface Remaining {
@@ -39,7 +39,7 @@ function danglingToo(
   oldestAdded: bigint,
 ): FileSelection {
   const gone = new Set(data.removed.map(({ dataFile }) => dataFile.filePath))
-  const partitions = selectFiles(writer.metadata, data.removed)
+  const mayConcernRemoved = inPartitionsOf(writer.metadata, data.removed)
   const oldest = data.manifests.reduce<bigint>(
     (least, manifest) =>
       hasLiveFiles(manifest) && manifest.minSequenceNumber < least ? manifest.minSequenceNumber : least,
@@ -47,7 +47,7 @@ function danglingToo(
   )
   return {
     mayHold: (manifest) =>
-      removal.mayHold(manifest) || manifest.minSequenceNumber < oldest || partitions.mayHold(manifest),
+      removal.mayHold(manifest) || manifest.minSequenceNumber < oldest || mayConcernRemoved(manifest),
     takes: (file) =>
       removal.takes(file) ||
       (file.dataFile.referencedDataFile !== undefined && gone.has(file.dataFile.referencedDataFile)) ||

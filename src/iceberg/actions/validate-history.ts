@@ -7,7 +7,7 @@ import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import type { FileIO } from '../file-io.ts'
 import { readManifests } from '../manifest/read-manifests.ts'
 import { decodeManifest } from '../manifest/manifest.ts'
-import { DataContent, EntryStatus, type ManifestFile } from '../manifest/model.ts'
+import { DataContent, EntryStatus, type DataFile, type ManifestFile } from '../manifest/model.ts'
 import { ancestorsOf } from '../metadata/snapshots.ts'
 import type { Snapshot, TableMetadata } from '../metadata/table-metadata.ts'
 import { partitionKey } from '../types/partition-values.ts'
@@ -30,6 +30,7 @@ export interface Validation {
 export class ConcurrentHistory {
   readonly #io: FileIO
   readonly #metadata: TableMetadata
+  readonly #head: Snapshot | null
   /** Oldest first. */
   readonly #snapshots: readonly Snapshot[]
 
@@ -37,10 +38,12 @@ export class ConcurrentHistory {
   constructor(io: FileIO, metadata: TableMetadata, startingSnapshotId: bigint | null, head: Snapshot | null) {
     this.#io = io
     this.#metadata = metadata
+    this.#head = head
     const chain = ancestorsOf(metadata, head?.snapshotId ?? null)
     const start = chain.findIndex(({ snapshotId }) => snapshotId === startingSnapshotId)
-    const whole = start >= 0 || (startingSnapshotId === null && chain.at(-1)?.parentSnapshotId === undefined)
-    if (!whole) {
+    // The start itself may have expired: what counts is that all that came after it is there.
+    const oldestStandsOnIt = (chain.at(-1)?.parentSnapshotId ?? null) === startingSnapshotId
+    if (start < 0 && !oldestStandsOnIt) {
       throw new HindcastError(
         'CONFLICT',
         `snapshot ${startingSnapshotId}, which the change was made from, is no longer in the branch's history`,
@@ -55,6 +58,12 @@ export class ConcurrentHistory {
 
   get isEmpty(): boolean {
     return this.#snapshots.length === 0
+  }
+
+  /** What was committed since has higher sequence numbers than this, what was read has none higher. */
+  get startingSequenceNumber(): bigint {
+    const [first] = this.#snapshots
+    return first === undefined ? (this.#head?.sequenceNumber ?? 0n) : first.sequenceNumber - 1n
   }
 
   /** Data files added since that the selection takes. Compaction adds none: its rows were there before. */
@@ -72,9 +81,17 @@ export class ConcurrentHistory {
     return this.#find(['overwrite', 'delete'], 'data', EntryStatus.deleted, selection)
   }
 
-  /** Delete files added since that the selection takes. */
+  /** Delete files added since that the selection takes. Those that compaction adds delete nothing that was not deleted before. */
   addedDeletes(selection: FileSelection): Promise<readonly Finding[]> {
     return this.#find(['overwrite', 'delete', 'append'], 'deletes', EntryStatus.added, selection)
+  }
+
+  /** Deletion vectors added since, by compaction too, of these data files: a second one would hide the rows of the first. */
+  addedVectors(dataFiles: ReadonlySet<string>): Promise<readonly Finding[]> {
+    return this.#find(['overwrite', 'delete', 'append', 'replace'], 'deletes', EntryStatus.added, {
+      mayHold: () => dataFiles.size > 0,
+      takes: ({ dataFile }) => isVector(dataFile) && dataFiles.has(dataFile.referencedDataFile ?? ''),
+    })
   }
 
   async #find(
@@ -129,9 +146,25 @@ export async function validateReplacement(request: {
   if (validation.isolation === 'serializable') {
     refuseConflict(await history.addedData(selection), 'added rows to what is being replaced')
   }
-  refuseConflict(await history.deletedData(selection), 'removed files of what is being replaced')
-  refuseConflict(await history.addedDeletes(selection), 'deleted rows of what is being replaced')
+  await refuseDeleted(history, selection)
 }
+
+/** @throws CONFLICT when rows were deleted since among the files of the selection, by whole files or one by one */
+export async function refuseDeleted(history: ConcurrentHistory, selection: FileSelection): Promise<void> {
+  refuseConflict(await history.deletedData(selection), 'removed files of what the change was made from')
+  refuseConflict(await history.addedDeletes(selection), 'deleted rows of what the change was made from')
+}
+
+export const isVector = ({ content, fileFormat }: DataFile): boolean =>
+  content === DataContent.positionDeletes && fileFormat === 'PUFFIN'
+
+/** The data files that new deletion vectors are about. */
+export const vectorTargets = (files: readonly { readonly dataFile: DataFile }[]): ReadonlySet<string> =>
+  new Set(
+    files.flatMap(({ dataFile }) =>
+      isVector(dataFile) && dataFile.referencedDataFile !== undefined ? [dataFile.referencedDataFile] : [],
+    ),
+  )
 
 export interface Finding {
   readonly snapshot: Snapshot

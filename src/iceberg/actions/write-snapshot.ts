@@ -37,6 +37,8 @@ export interface SnapshotResult {
   readonly snapshot: Snapshot
   /** URIs of the files written for it. Garbage if the change is surely not committed, and no other attempt names them. */
   readonly written: readonly string[]
+  /** Those among them that it does not name, such as manifests that were merged at once: garbage as soon as it is committed. */
+  readonly unused: readonly string[]
 }
 
 /** One attempt at a snapshot: its numbers, and what it has written so far. */
@@ -46,6 +48,8 @@ export interface SnapshotWriter {
   readonly snapshotId: bigint
   readonly sequenceNumber: bigint
   readonly written: string[]
+  /** Entries of the manifests that it wrote, by path: read back they would lose row ids, for no manifest list gave them any yet. */
+  readonly entries: Map<string, readonly ManifestEntry[]>
 }
 
 /** @throws FEATURE_UNSUPPORTED for a table of version 1 */
@@ -56,7 +60,7 @@ export function snapshotWriter({ table, io, snapshotId }: SnapshotRequest): Snap
       hint: 'Raise it to version 2 first, by the update upgrade-format-version (Spark: ALTER TABLE … SET TBLPROPERTIES).',
     })
   }
-  return { metadata, io, snapshotId, sequenceNumber: metadata.lastSequenceNumber + 1n, written: [] }
+  return { metadata, io, snapshotId, sequenceNumber: metadata.lastSequenceNumber + 1n, written: [], entries: new Map() }
 }
 
 /** @throws INVARIANT_VIOLATED */
@@ -138,7 +142,9 @@ export async function writeManifest(
     otherSchemas: metadata.schemas,
     compression: avroCompression(metadata.properties),
   })
-  return writeEncodedManifest(writer, encoded, entries)
+  const manifest = await writeEncodedManifest(writer, encoded, entries)
+  writer.entries.set(manifest.manifestPath, entries)
+  return manifest
 }
 
 export interface NewSnapshot {
@@ -178,9 +184,11 @@ export async function writeSnapshot(writer: SnapshotWriter, request: NewSnapshot
     ...(formatVersion === 3 ? { firstRowId, addedRows: nextRowId - firstRowId } : {}),
   }
   const known = metadata.refs[branch]
+  const named = new Set([snapshot.manifestList, ...manifests.map(({ manifestPath }) => manifestPath)])
   return {
     snapshot,
     written: writer.written,
+    unused: writer.written.filter((path) => !named.has(path)),
     change: {
       requirements: [
         { type: 'assert-table-uuid', uuid: metadata.tableUuid },

@@ -2,6 +2,9 @@
 import { DataContent, type DataFile } from '../manifest/model.ts'
 import { partitionKey } from '../types/partition-values.ts'
 
+/** The key that says `true` of an overwrite of whole partitions, which can be replayed by a cherry-pick. */
+export const REPLACE_PARTITIONS = 'replace-partitions'
+
 export type SnapshotOperation = 'append' | 'replace' | 'overwrite' | 'delete'
 
 /** What the summary needs to know of a file. */

@@ -67,6 +67,8 @@ export async function stageOnHead(
       io: runtime.io,
       base: head,
       branch,
+      // `ensureTable` saw that it is the plan's.
+      specId: table.metadata.defaultSpecId,
       partitions: todo.map(({ ordinal }) => [ordinal]),
       manifests: results.flatMap(({ manifest }) => (manifest === null ? [] : [decodeManifestFacts(manifest)])),
       snapshotId,

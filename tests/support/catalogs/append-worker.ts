@@ -34,7 +34,7 @@ async function work({ address, identifier, writer, commits }: AppendWorkerInput)
       const table = await catalog.loadTable(identifier)
       if (table.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) break
       const files = [dataFileOf(`${writer}-${commit}`)]
-      const { change } = await appendFiles({ table, io, files, snapshotId, nowMs: Date.now() })
+      const { change } = await appendFiles({ table, io, files, specId: 0, snapshotId, nowMs: Date.now() })
       const outcome = await catalog.commit(table, change)
       if (outcome.status === 'committed') break
       await delay(Math.random() * 50)

@@ -54,7 +54,15 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
     const create = (identifier = inNewNamespace()): Promise<Table> => catalog.createTable(identifier, newTable)
     const append = async (table: Table, snapshotId: bigint, branch = 'main') => {
       const files = [dataFileOf(snapshotId.toString())]
-      return appendFiles({ table, io: filesOf(target.address), files, snapshotId, branch, nowMs: Date.now() })
+      return appendFiles({
+        table,
+        io: filesOf(target.address),
+        files,
+        specId: 0,
+        snapshotId,
+        branch,
+        nowMs: Date.now(),
+      })
     }
     const commit = async (table: Table, change: TableChange): Promise<Table> => {
       const outcome = await catalog.commit(table, change)
@@ -238,7 +246,15 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       const files = [dataFileOf('large')]
       const io = filesOf(target.address)
       const [firstId, secondId] = largeIds
-      const first = await appendFiles({ table: created, io, files, snapshotId: firstId, nowMs: Date.now(), summary })
+      const first = await appendFiles({
+        table: created,
+        io,
+        files,
+        specId: 0,
+        snapshotId: firstId,
+        nowMs: Date.now(),
+        summary,
+      })
       const once = await commit(created, first.change)
       expect(snapshotOf(once)).toEqual(first.snapshot)
       expect(once.metadata).toMatchObject({ currentSnapshotId: firstId, lastSequenceNumber: 1n })

@@ -27,7 +27,19 @@ async function append(
   snapshotId: bigint,
   branch = 'main',
 ): Promise<void> {
-  to.commit((await appendFiles({ table: to.table, io, files, snapshotId, nowMs: to.nowMs, branch })).change)
+  to.commit(
+    (
+      await appendFiles({
+        table: to.table,
+        io,
+        files,
+        specId: to.metadata.defaultSpecId,
+        snapshotId,
+        nowMs: to.nowMs,
+        branch,
+      })
+    ).change,
+  )
 }
 
 interface Overwrite {
@@ -43,6 +55,7 @@ const overwrite = (to: TestTable, io: MemoryIO, { days, manifests, snapshotId, b
     io,
     base: to.metadata.currentSnapshotId,
     branch,
+    specId: to.metadata.defaultSpecId,
     partitions: days.map((value) => [value]),
     manifests,
     snapshotId,
@@ -250,13 +263,22 @@ test('the branch must be where it was when the table was loaded', async () => {
   const other = await overwrite(target, io, { days: [2], manifests: [], snapshotId: 14n })
   target.commit(one.change)
   expect(() => target.commit(other.change)).toThrow('ref staged exists, at snapshot 13')
-  const main = { table: target.table, io, partitions: [], manifests: [], snapshotId: 15n, nowMs: 0, branch: 'main' }
+  const main = {
+    table: target.table,
+    io,
+    specId: 0,
+    partitions: [],
+    manifests: [],
+    snapshotId: 15n,
+    nowMs: 0,
+    branch: 'main',
+  }
   await expect(overwritePartitions({ ...main, base: 11n })).rejects.toMatchObject({ code: 'CONFLICT' })
 })
 
 test('retention stays with its branch, and is changed when given', async () => {
   const [io, target] = await threeDays()
-  const request = { io, base: 12n, branch: 'staged', partitions: [[1]], manifests: [], nowMs: 0 }
+  const request = { io, base: 12n, branch: 'staged', specId: 0, partitions: [[1]], manifests: [], nowMs: 0 }
   const retention = { maxRefAgeMs: 5, minSnapshotsToKeep: 1 }
   target.commit(
     (await overwritePartitions({ ...request, table: target.table, snapshotId: 13n, refRetention: retention })).change,
@@ -320,7 +342,7 @@ test('an unpartitioned table is one partition', async () => {
   const bare = (name: string): DataFile => dataFile(`${location}/data/${name}.parquet`, [])
   await append(target, io, [bare('a'), bare('b')], 1n)
   const manifests = [await detachedManifest(io, 's', [bare('c')], { specId: 0, fields: [] })]
-  const request = { table: target.table, io, base: 1n, branch: 'main', nowMs: 0, snapshotId: 2n, manifests }
+  const request = { table: target.table, io, base: 1n, branch: 'main', specId: 0, nowMs: 0, snapshotId: 2n, manifests }
   target.commit((await overwritePartitions({ ...request, partitions: [[]] })).change)
   expect(await paths(target, io)).toEqual(['c'])
 })
@@ -354,7 +376,7 @@ describe('files of a former partition spec are replaced by the rows they hold', 
     respec(target, months)
     const file = dataFile(`${location}/data/jan.parquet`, [0])
     const base = target.metadata.currentSnapshotId
-    const request = { table: target.table, io, base, branch: 'main', nowMs: 0, snapshotId: 14n }
+    const request = { table: target.table, io, base, branch: 'main', specId: 1, nowMs: 0, snapshotId: 14n }
     const { change, removed } = await overwritePartitions({ ...request, partitions: [[0]], files: [file] })
     target.commit(change)
     expect(await paths(target, io)).toEqual(['feb', 'jan'])

@@ -71,7 +71,9 @@ test('a range leaves out no file with a row in it, whichever transform partition
             return bound === null ? file : { ...file, lowerBounds: bound, upperBounds: bound }
           })
           const snapshotId = BigInt(index + 1)
-          target.commit((await appendFiles({ table: target.table, io, files, snapshotId, nowMs: target.nowMs })).change)
+          target.commit(
+            (await appendFiles({ table: target.table, io, files, specId: 0, snapshotId, nowMs: target.nowMs })).change,
+          )
         }
         const planned = sorted((await planFiles({ table: target.table, io, timeRange: range })).files)
         expect(planned).toEqual(expect.arrayContaining(inside))
@@ -91,7 +93,8 @@ test('manifests out of range are not read', async () => {
   ].entries()) {
     const files = days.map((day, at) => dataFile(`${index}-${at}`, [day]))
     target.commit(
-      (await appendFiles({ table: target.table, io, files, snapshotId: BigInt(index + 1), nowMs: 0 })).change,
+      (await appendFiles({ table: target.table, io, files, specId: 0, snapshotId: BigInt(index + 1), nowMs: 0 }))
+        .change,
     )
   }
   io.reads.length = 0
