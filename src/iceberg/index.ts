@@ -100,7 +100,11 @@ export { readManifests } from './manifest/read-manifests.ts'
 export { assignFirstRowIds } from './manifest/row-ids.ts'
 export { encodeMetadataFile, type MetadataFile } from './metadata/metadata-file.ts'
 export { applyUpdates, checkRequirements, conflictIn, newTableMetadata, withMetadataLog } from './metadata/updates.ts'
-export { planFiles, type FilePlan, type PlanFilesRequest, type PlannedFile } from './scan/scan.ts'
+export type { IncrementalRequest } from './scan/incremental.ts'
+export { planAppends, type AppendsRequest } from './scan/plan-appends.ts'
+export { planChanges, type SnapshotChanges } from './scan/plan-changes.ts'
+export { planScan, type ScanPlan, type ScanRequest } from './scan/plan-scan.ts'
+export type { DeleteFile, ScanFile, ScanTask } from './scan/scan-task.ts'
 export { valueFromJson, valueToJson, type SingleValue } from './types/json-value.ts'
 export {
   mappedFieldId,
@@ -149,8 +153,6 @@ export {
   type TableRequirement,
   type TableUpdate,
 } from './table.ts'
-export type { DeleteFile, ScanTask } from './scan/scan-task.ts'
-export type { TimeRange } from './scan/time-range.ts'
 export {
   applyTransform,
   bucketHash,

@@ -1,7 +1,7 @@
 // Whatever dies in mid-run, the table ends with the same bytes as after an undisturbed run, and `main` shows nothing in between: a lost
 // slice is a hole in the training data, a doubled one skews it, a half visible one breaks tonight's job.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { planFiles } from '../../src/iceberg/index.ts'
+import { planScan } from '../../src/iceberg/index.ts'
 import { localFiles } from '../../src/io/files/index.ts'
 import { flightsParquet, testProject, type TestProject } from '../support/project.ts'
 import { loadFeatureTable, mainBytes } from '../support/table-bytes.ts'
@@ -60,7 +60,7 @@ function reader(): () => Promise<ReadonlyMap<string, number>> {
       const table = await loadFeatureTable(project.dir, 'route_delays')
       const head = table?.metadata.refs['main']?.snapshotId
       if (table !== null && head !== undefined) {
-        const { files } = await planFiles({ table, io: localFiles(), snapshotId: head })
+        const { tasks: files } = await planScan({ table, io: localFiles(), snapshotId: head })
         seen.set(String(head), files.length)
       }
       await new Promise((resolve) => setTimeout(resolve, 100))

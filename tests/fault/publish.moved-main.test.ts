@@ -1,7 +1,7 @@
 // `main` moves between staging and publishing. Overwriting what somebody else just published loses it silently; refusing although nothing of
 // ours was touched makes every table a queue.
 import { expect, test } from 'vitest'
-import { planFiles } from '../../src/iceberg/index.ts'
+import { planScan } from '../../src/iceberg/index.ts'
 import { makePlan, targetIdentifier } from '../../src/io/backfill/index.ts'
 import { salesProject, type SalesProject } from '../support/runtime.ts'
 
@@ -9,7 +9,7 @@ const january = (day: number): string => `2024-01-${String(day).padStart(2, '0')
 
 async function partitionsOnMain(project: SalesProject): Promise<number[]> {
   const table = await project.runtime.catalog.loadTable(targetIdentifier(project.runtime, 'shop_sales'))
-  const { files } = await planFiles({ table, io: project.runtime.io })
+  const { tasks: files } = await planScan({ table, io: project.runtime.io })
   return files.map(({ dataFile }) => Number(dataFile.partition[0]) - 19_722).sort((a, b) => a - b)
 }
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { decodeManifest } from '../../src/iceberg/manifest/manifest.ts'
 import { decodeManifestList } from '../../src/iceberg/manifest/manifest-list.ts'
-import { planFiles } from '../../src/iceberg/scan/scan.ts'
+import { planScan } from '../../src/iceberg/scan/plan-scan.ts'
 import { ancestorsOf, snapshotFor } from '../../src/iceberg/metadata/snapshots.ts'
 import type { Table } from '../../src/iceberg/table.ts'
 import { createRef } from '../../src/iceberg/actions/refs.ts'
@@ -127,7 +127,7 @@ test('manifests and entries', async () => {
 test('files and partitions', async () => {
   await using lake = await lakehouse()
   const table = await history(lake)
-  const files = (await planFiles({ table, io: lake.io })).files
+  const files = (await planScan({ table, io: lake.io, columns: 'all' })).tasks
   const counts = (map: ReadonlyMap<number, bigint> | undefined): unknown =>
     map === undefined ? null : pairs(map, String)
   const bounds = (map: ReadonlyMap<number, Uint8Array> | undefined): unknown =>

@@ -4,12 +4,13 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { positionSet } from '../../src/iceberg/deletes/position-set.ts'
 import type { DataFile } from '../../src/iceberg/manifest/model.ts'
-import type { DeleteFile, ScanTask } from '../../src/iceberg/scan/scan-task.ts'
+import type { DeleteFile } from '../../src/iceberg/scan/scan-task.ts'
 import type { IcebergType, NestedField, PrimitiveType, Schema, StructType } from '../../src/iceberg/types/schema.ts'
 import { writeDeletionVectors, writePositionDeletes } from '../../src/io/delete-write.ts'
 import type { DuckDb } from '../../src/io/duckdb.ts'
 import { duckDbType, fieldIdsOption } from '../../src/io/duckdb-types.ts'
 import { localFiles, toUri } from '../../src/io/files/index.ts'
+import type { ReadTask } from '../../src/io/table-read.ts'
 import { quoteIdentifier, quoteString } from '../../src/compile/quote.ts'
 
 /**
@@ -74,7 +75,7 @@ export class EvolvingTable {
     for (let i = 0; i < 3; i++) this.addColumn()
   }
 
-  get tasks(): readonly ScanTask[] {
+  get tasks(): readonly ReadTask[] {
     return this.files.map(({ dataFile, sequenceNumber, deletes }) => ({ dataFile, specId: 0, sequenceNumber, deletes }))
   }
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
 import { localFiles, toPath, toUri } from '../../src/io/files/index.ts'
-import { planFiles, type Table } from '../../src/iceberg/index.ts'
+import { planScan, type Table } from '../../src/iceberg/index.ts'
 
 /** A feature table of a test's project as it is now. */
 export async function loadFeatureTable(projectDir: string, view: string): Promise<Table | null> {
@@ -29,7 +29,7 @@ export async function mainBytes(projectDir: string, view: string): Promise<Reado
   const head = table?.metadata.refs['main']?.snapshotId ?? null
   const hashes = new Map<string, string[]>()
   if (table === null || head === null) return hashes
-  const { files } = await planFiles({ table, io: localFiles(), snapshotId: head })
+  const { tasks: files } = await planScan({ table, io: localFiles(), snapshotId: head })
   for (const { dataFile } of files) {
     const key = dataFile.partition.map(String).join()
     const hash = createHash('sha256')

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { planFiles } from '../../src/iceberg/scan/scan.ts'
+import { planScan } from '../../src/iceberg/scan/plan-scan.ts'
 import type { Catalog, Table } from '../../src/iceberg/table.ts'
 import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
 import { openDuckDb, type DuckDb } from '../../src/io/duckdb.ts'
@@ -53,8 +53,7 @@ export async function testWarehouse(threads = 1): Promise<TestWarehouse> {
     const { metadata } = table
     const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
     if (schema === undefined) throw new Error('the table has no schema')
-    const { files } = await planFiles({ io, table })
-    const tasks = files.map((file) => ({ ...file, deletes: [] }))
+    const { tasks } = await planScan({ io, table })
     return (await tableRelation(db, { metadata, schema, tasks, io })).sql
   }
   let lastSnapshotId = 1000n

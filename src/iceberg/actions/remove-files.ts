@@ -1,9 +1,9 @@
 /** Taking files out of the manifests that a snapshot carries over. */
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import { decodeManifest } from '../manifest/manifest.ts'
-import { EntryStatus, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
+import { EntryStatus, hasLiveFiles, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
 import { inPartitionsOf, type FileSelection, type LiveFile } from './file-selection.ts'
-import { hasLiveFiles, specOf, writeManifest, type SnapshotWriter } from './write-snapshot.ts'
+import { specOf, writeManifest, type SnapshotWriter } from './write-snapshot.ts'
 
 export interface Remaining {
   readonly manifests: readonly ManifestFile[]

@@ -5,7 +5,7 @@ import type { FileIO } from '../file-io.ts'
 import { avroCompression } from '../avro/compression.ts'
 import { encodeManifestList } from '../manifest/manifest-list.ts'
 import { encodeManifest, type EncodedManifest } from '../manifest/manifest.ts'
-import { EntryStatus, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
+import { EntryStatus, hasLiveFiles, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
 import { readManifests } from '../manifest/read-manifests.ts'
 import { assignFirstRowIds } from '../manifest/row-ids.ts'
 import { MAIN } from '../metadata/updates.ts'
@@ -79,9 +79,6 @@ export function currentSchema(metadata: TableMetadata): Schema {
   if (schema !== undefined) return schema
   throw new HindcastError('INVARIANT_VIOLATED', `the table has no schema ${metadata.currentSchemaId}`)
 }
-
-export const hasLiveFiles = (manifest: ManifestFile): boolean =>
-  manifest.addedFilesCount > 0 || manifest.existingFilesCount > 0
 
 /** Manifests of the snapshot to build on, without those that only tell of deleted files: their story is the base's own. */
 export async function liveManifests(io: FileIO, base: Snapshot | null): Promise<ManifestFile[]> {

@@ -180,8 +180,8 @@ function pairs<V extends AvroValue>(
 export type ManifestContext = Pick<TableMetadata, 'schemas' | 'currentSchemaId' | 'partitionSpecs'>
 
 export interface DecodeManifestOptions {
-  /** False leaves out sizes, counts, bounds and split offsets, for callers that need paths and partitions only. */
-  readonly withMetrics?: boolean
+  /** The field ids of columns whose sizes, counts and bounds are wanted, all unless given; with it, split offsets are left out. */
+  readonly columns?: ReadonlySet<number>
 }
 
 /**
@@ -195,7 +195,7 @@ export function decodeManifest(
   options: DecodeManifestOptions = {},
 ): ManifestEntry[] {
   checkLength(bytes, manifestFile)
-  const skipped = options.withMetrics === false ? metricFieldIds : undefined
+  const skipped = options.columns?.size === 0 ? metricFieldIds : undefined
   const { header, rows } = readAvroContainer(bytes, manifestFile.manifestPath, skipped)
   checkFormatVersion(header, manifestFile.manifestPath)
   return rows.map(entryReader(manifestFile, context))

@@ -79,6 +79,10 @@ export interface ManifestFile {
   readonly firstRowId?: bigint
 }
 
+/** Whether a manifest names files that are there, rather than only such as were removed. */
+export const hasLiveFiles = ({ addedFilesCount, existingFilesCount }: ManifestFile): boolean =>
+  addedFilesCount > 0 || existingFilesCount > 0
+
 /**
  * A written manifest of ADDED entries that no snapshot has yet: snapshot id and sequence numbers are left to inheritance, so that
  * the same file can be staged, and staged again on another head, without being rewritten.

@@ -1,7 +1,7 @@
 import { HindcastError, parseInstant, floorDiv, MICROS_PER_DAY, type Micros } from '../../contract/index.ts'
 import {
   decodeSingleValue,
-  planFiles,
+  planScan,
   qualifiedName,
   snapshotFor,
   type DataFile,
@@ -93,20 +93,21 @@ export async function sourceFiles(
   readonly files: readonly SourceFile[]
   readonly nullEventTimes: number
 }> {
-  const { files, deleteFiles } = await planFiles({
+  const { id } = source.eventTime
+  const { tasks } = await planScan({
     table: source.table,
     io: runtime.io,
     snapshotId: source.snapshot.snapshotId,
+    columns: [id],
   })
-  if (deleteFiles.length > 0) {
+  if (tasks.some(({ deletes }) => deletes.length > 0)) {
     const name = qualifiedName(source.table.identifier)
     throw new HindcastError('FEATURE_UNSUPPORTED', `source ${name} has row-level deletes, which are not read yet`, {
       hint: 'Rewrite its data files first (Spark: CALL system.rewrite_data_files with delete-file-threshold 1).',
       context: { table: name },
     })
   }
-  const { id } = source.eventTime
-  const sorted = files.map(({ dataFile }) => dataFile).sort((a, b) => (a.filePath < b.filePath ? -1 : 1))
+  const sorted = tasks.map(({ dataFile }) => dataFile).sort((a, b) => (a.filePath < b.filePath ? -1 : 1))
   const kept: DataFile[] = []
   const described: SourceFile[] = []
   let nullEventTimes = 0n

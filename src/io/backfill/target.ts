@@ -8,7 +8,7 @@ import {
 } from '../../contract/index.ts'
 import {
   ancestorsOf,
-  planFiles,
+  planScan,
   qualifiedName,
   type DataFile,
   type PartitionSpec,
@@ -65,8 +65,8 @@ export async function filesByPartition(
 ): Promise<ReadonlyMap<number, readonly DataFile[]>> {
   const byOrdinal = new Map<number, DataFile[]>()
   if (snapshotId === null) return byOrdinal
-  const { files, deleteFiles } = await planFiles({ table, io: runtime.io, snapshotId })
-  if (deleteFiles.length > 0) {
+  const { tasks } = await planScan({ table, io: runtime.io, snapshotId })
+  if (tasks.some(({ deletes }) => deletes.length > 0)) {
     throw new HindcastError(
       'FEATURE_UNSUPPORTED',
       `${qualifiedName(table.identifier)} has row-level deletes, which feature tables do not take yet`,
@@ -75,7 +75,7 @@ export async function filesByPartition(
       },
     )
   }
-  for (const { dataFile } of files) {
+  for (const { dataFile } of tasks) {
     const [ordinal] = dataFile.partition
     if (typeof ordinal !== 'number') continue
     const members = byOrdinal.get(ordinal)

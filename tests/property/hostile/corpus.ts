@@ -234,7 +234,7 @@ function manifestSpecimen(formatVersion: 2 | 3, content: 'data' | 'deletes', com
     name: `manifest ${formatVersion} ${content} ${compression.codec}`,
     bytes: encoded.bytes,
     read: (bytes) => [
-      decodeManifest(bytes, listed(bytes), context, { withMetrics: false }),
+      decodeManifest(bytes, listed(bytes), context, { columns: new Set() }),
       decodeManifest(bytes, listed(bytes), context),
     ],
     mutations: [damaged, damagedAvro, damagedAvro, damagedAvro],

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   appendFiles,
-  planFiles,
+  planScan,
   qualifiedName,
   type Catalog,
   type NewTable,
@@ -261,7 +261,7 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       const twice = await commit(once, (await append(once, secondId)).change)
       expect(snapshotOf(twice)).toMatchObject({ snapshotId: secondId, parentSnapshotId: firstId, sequenceNumber: 2n })
       expect(twice.metadata.refs['main']?.snapshotId).toBe(secondId)
-      expect((await planFiles({ io, table: twice })).files).toHaveLength(2)
+      expect((await planScan({ io, table: twice })).tasks).toHaveLength(2)
     })
 
     test('a branch and a tag live beside main, or are refused and leave main as it was', async () => {
@@ -396,7 +396,7 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       const ids = Array.from({ length: writers * commits }, (_, i) =>
         snapshotIdOf(i % writers, Math.floor(i / writers)),
       )
-      const { files } = await planFiles({ io: filesOf(target.address), table })
+      const { tasks: files } = await planScan({ io: filesOf(target.address), table })
       const paths = files.map(({ dataFile }) => dataFile.filePath).sort()
       const wanted = Array.from({ length: writers * commits }, (_, i) =>
         dataFileOf(`${i % writers}-${Math.floor(i / writers)}`),

@@ -6,7 +6,7 @@ import { overwritePartitions } from '../../../src/iceberg/actions/overwrite-part
 import type { DataFile } from '../../../src/iceberg/manifest/model.ts'
 import type { PartitionSpec } from '../../../src/iceberg/metadata/table-metadata.ts'
 import type { Catalog, Table, TableChange, TableIdentifier } from '../../../src/iceberg/table.ts'
-import { planFiles } from '../../../src/iceberg/scan/scan.ts'
+import { planScan } from '../../../src/iceberg/scan/plan-scan.ts'
 import type { Schema } from '../../../src/iceberg/types/schema.ts'
 import { writePartitions } from '../../../src/io/parquet-write.ts'
 import { tableRelation } from '../../../src/io/table-read.ts'
@@ -91,9 +91,7 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
     const snapshotId =
       snapshot !== undefined ? BigInt(snapshot) : ref === undefined ? null : (metadata.refs[ref]?.snapshotId ?? null)
     const { fields } = currentSchema(table)
-    const { files, deleteFiles } = await planFiles({ table, io, snapshotId })
-    if (deleteFiles.length > 0) throw new Error('deletes are not applied yet')
-    const tasks = files.map((file) => ({ ...file, deletes: [] }))
+    const { tasks } = await planScan({ table, io, snapshotId })
     await using relation = await tableRelation(db, { metadata, schema: { schemaId: 0, fields }, tasks, io })
     const rows = await db.rows<Row>(`FROM ${relation.sql}`)
     return rows.map((row) => plainRow(fields, row))

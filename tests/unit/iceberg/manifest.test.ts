@@ -252,7 +252,7 @@ describe('manifests', () => {
   test('without metrics the rest is the same', () => {
     const entries = [entryOf(dataFile('a', [1]))]
     const { bytes, manifest } = encodeManifest({ formatVersion: 2, schema, spec: daySpec, entries, content: 'data' })
-    const [entry] = decodeManifest(bytes, manifestFile(manifest), context, { withMetrics: false })
+    const [entry] = decodeManifest(bytes, manifestFile(manifest), context, { columns: new Set() })
     expect(entry?.dataFile).toEqual({
       content: 0,
       filePath: 'a',

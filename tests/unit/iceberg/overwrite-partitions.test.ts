@@ -8,7 +8,7 @@ import {
   encodeManifest,
   EntryStatus,
   overwritePartitions,
-  planFiles,
+  planScan,
   setBranch,
   type DataFile,
   type DetachedManifest,
@@ -68,8 +68,8 @@ const publish = (to: TestTable, snapshotId: bigint): void => {
 }
 
 async function paths(of: TestTable, io: MemoryIO, snapshotId?: bigint): Promise<string[]> {
-  const { files } = await planFiles({ table: of.table, io, ...(snapshotId === undefined ? {} : { snapshotId }) })
-  return files.map((file) => file.dataFile.filePath.slice(location.length + 6, -8)).sort()
+  const { tasks } = await planScan({ table: of.table, io, ...(snapshotId === undefined ? {} : { snapshotId }) })
+  return tasks.map((file) => file.dataFile.filePath.slice(location.length + 6, -8)).sort()
 }
 
 async function entriesOf(of: TestTable, io: MemoryIO, snapshot: Snapshot): Promise<ManifestEntry[]> {
@@ -128,8 +128,8 @@ describe('an overwrite shows the new files in its partitions and the old ones el
             }
           }
           const live = [...reference.values()].flat()
-          const plan = await planFiles({ table: target.table, io })
-          expect(plan.files.map((file) => file.dataFile.filePath).sort()).toEqual(
+          const plan = await planScan({ table: target.table, io })
+          expect(plan.tasks.map((file) => file.dataFile.filePath).sort()).toEqual(
             live.map(({ filePath }) => filePath).sort(),
           )
           const head = target.metadata.snapshots.find(

@@ -3,7 +3,7 @@ import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { planFiles } from '../../../src/iceberg/scan/scan.ts'
+import { planScan } from '../../../src/iceberg/scan/plan-scan.ts'
 import { testWarehouse, type TestWarehouse } from '../../support/warehouse.ts'
 
 const events = { namespace: ['raw'], name: 'events' }
@@ -38,7 +38,7 @@ test('three million flights become one snapshot of daily files, sorted by time',
     await warehouse.db.rows(`SELECT ${sums} FROM read_parquet('${flights}')`),
   )
   const disorder = `SELECT count(*) AS n FROM (SELECT date < lag(date) OVER () AS back FROM ?) WHERE back`
-  const [first] = (await planFiles({ io: warehouse.io, table })).files
+  const [first] = (await planScan({ io: warehouse.io, table })).tasks
   expect(first?.dataFile.sortOrderId).toBe(1)
   expect(await warehouse.query(table, disorder)).toEqual([{ n: 0n }])
   expect(await readdir(warehouse.scratchDir)).toEqual(['spill'])
@@ -101,7 +101,7 @@ test('rows without an event time are kept, in the null partition', async () => {
   expect(await warehouse.query(table, 'SELECT count(*) AS n, count(ts) AS times FROM ?')).toEqual([
     { n: 48n, times: 24n },
   ])
-  const { files } = await planFiles({ io: warehouse.io, table })
+  const { tasks: files } = await planScan({ io: warehouse.io, table })
   expect(files.filter(({ dataFile }) => dataFile.partition[0] === null)).toHaveLength(1)
 })
 

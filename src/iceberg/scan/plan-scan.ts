@@ -1,0 +1,152 @@
+/** Which files a reader of a snapshot must read: https://iceberg.apache.org/spec/#scan-planning */
+import { bindExpression } from '../expression/bind.ts'
+import { boundFieldIds, boundTrue, compile, type BoundExpression } from '../expression/bound.ts'
+import { alwaysTrue, type Expression } from '../expression/expression.ts'
+import { fileMayMatch } from '../expression/metrics-filter.ts'
+import { tableFilter, type TableFilter } from '../expression/table-filter.ts'
+import type { FileIO } from '../file-io.ts'
+import { DataContent, hasLiveFiles, type DataFile, type ManifestFile } from '../manifest/model.ts'
+import { readManifests } from '../manifest/read-manifests.ts'
+import type { SnapshotSelector } from '../metadata/snapshots.ts'
+import type { Snapshot, TableMetadata } from '../metadata/table-metadata.ts'
+import type { Table } from '../table.ts'
+import type { Schema } from '../types/schema.ts'
+import { chooseSnapshot } from './choose-snapshot.ts'
+import { DeleteIndex } from './delete-index.ts'
+import { readFiles, withMetricsOf } from './live-files.ts'
+import type { DeleteFile, ScanTask } from './scan-task.ts'
+
+export interface ScanOptions {
+  readonly table: Pick<Table, 'metadata'>
+  readonly io: Pick<FileIO, 'read'>
+  /** Leaves out files that certainly hold no matching row. */
+  readonly filter?: Expression
+  /** The field ids of columns whose metrics the tasks' files keep; none unless given. `all` also keeps split offsets. */
+  readonly columns?: Iterable<number> | 'all'
+}
+
+export interface ScanRequest extends ScanOptions {
+  /** Unless given, or null, what `main` shows. */
+  readonly snapshotId?: bigint | null
+  /** In place of `snapshotId`: also a branch, a tag or a time. */
+  readonly asOf?: SnapshotSelector
+  /**
+   * The files will be read whole, and rows that do not match the filter are wanted too, as when they are rewritten: no delete is left out for
+   * concerning only rows that do not match, and residuals are true.
+   */
+  readonly wholeFiles?: boolean
+}
+
+export interface ScanPlan {
+  /** Null for a table that shows nothing. */
+  readonly snapshot: Snapshot | null
+  /** What to read the files by, and what the filter was bound to. */
+  readonly schema: Schema
+  readonly filter: BoundExpression
+  /** In the order of the manifests and their entries. */
+  readonly tasks: readonly ScanTask[]
+}
+
+/**
+ * The data files of a snapshot that may hold rows which match the filter, each with the deletes that apply to it. Files are ruled out
+ * by the partition summaries of their manifest, by their partition and by their metrics, each through the partition spec it was written
+ * with.
+ * @throws SNAPSHOT_NOT_FOUND; REF_NOT_FOUND; REQUEST_INVALID for a filter that the schema does not bear; MANIFEST_INVALID
+ */
+export async function planScan(request: ScanRequest): Promise<ScanPlan> {
+  const { io, snapshotId = null, wholeFiles = false } = request
+  const { metadata } = request.table
+  const asOf = request.asOf ?? (snapshotId === null ? null : { snapshotId })
+  const { snapshot, schema } = chooseSnapshot(metadata, asOf)
+  const bound = bindExpression(request.filter ?? alwaysTrue, schema)
+  if (snapshot === null) return { snapshot, schema, filter: bound, tasks: [] }
+  const filter = tableFilter(bound, metadata)
+  const manifests = (await readManifests(io, snapshot)).filter(
+    (manifest) => hasLiveFiles(manifest) && filter.manifestMayMatch(manifest),
+  )
+  const deletes = await readDeletes(io, metadata, manifests, wholeFiles ? partitionsOnly(filter) : filter)
+  const tasks = await readTasks({
+    io,
+    metadata,
+    manifests,
+    filter,
+    deletes,
+    wholeFiles,
+    columns: request.columns ?? [],
+  })
+  return { snapshot, schema, filter: bound, tasks }
+}
+
+const ofContent = (manifests: readonly ManifestFile[], content: ManifestFile['content']): ManifestFile[] =>
+  manifests.filter((manifest) => manifest.content === content)
+
+interface TasksRequest {
+  readonly io: Pick<FileIO, 'read'>
+  readonly metadata: TableMetadata
+  readonly manifests: readonly ManifestFile[]
+  readonly filter: TableFilter
+  readonly deletes: DeleteIndex
+  readonly wholeFiles: boolean
+  readonly columns: Iterable<number> | 'all'
+}
+
+function readTasks(request: TasksRequest): Promise<ScanTask[]> {
+  const { filter, deletes, wholeFiles } = request
+  const judged = [...boundFieldIds(filter.expression), ...deletes.equalityFieldIds]
+  const kept = request.columns === 'all' ? null : new Set(request.columns)
+  const read = kept === null ? null : new Set([...kept, ...judged])
+  return readFiles({
+    io: request.io,
+    metadata: request.metadata,
+    manifests: ofContent(request.manifests, 'data'),
+    ...(read === null ? {} : { columns: read }),
+    take: (file): ScanTask | null => {
+      const { dataFile, specId } = file
+      if (!filter.fileMayMatch(dataFile, specId)) return null
+      return {
+        ...file,
+        deletes: deletes.deletesFor(file),
+        residual: wholeFiles ? boundTrue : filter.residual(specId, dataFile.partition),
+        dataFile: kept === null || kept.size === read?.size ? dataFile : withMetricsOf(dataFile, kept),
+      }
+    },
+  })
+}
+
+/** Whether deletes of a partition, and of these values, may concern a row that is wanted. */
+type DeleteFilter = Pick<TableFilter, 'partitionMayMatch' | 'expression'>
+
+const partitionsOnly = (filter: TableFilter): DeleteFilter => ({
+  partitionMayMatch: (specId, tuple) => filter.partitionMayMatch(specId, tuple),
+  expression: boundTrue,
+})
+
+/** Delete files that may concern rows of the filter. */
+async function readDeletes(
+  io: Pick<FileIO, 'read'>,
+  metadata: TableMetadata,
+  manifests: readonly ManifestFile[],
+  filter: DeleteFilter,
+): Promise<DeleteIndex> {
+  const deleteManifests = ofContent(manifests, 'deletes')
+  if (deleteManifests.length === 0) return new DeleteIndex([], metadata)
+  const files = await readFiles<DeleteFile>({
+    io,
+    metadata,
+    manifests: deleteManifests,
+    take: (file) => {
+      if (!filter.partitionMayMatch(file.specId, file.dataFile.partition)) return null
+      return equalityMayConcern(file.dataFile, filter.expression) ? file : null
+    },
+  })
+  return new DeleteIndex(files, metadata)
+}
+
+/** Only the columns that it compares bind an equality-delete file's values to those of the rows that it deletes. */
+function equalityMayConcern(file: DataFile, expression: BoundExpression): boolean {
+  if (file.content !== DataContent.equalityDeletes || expression.kind === 'true') return true
+  const compared = new Set(file.equalityIds)
+  return compile<DataFile>(expression, (predicate) =>
+    compared.has(predicate.column.fieldId) ? fileMayMatch(predicate) : () => true,
+  )(file)
+}
