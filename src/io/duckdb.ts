@@ -8,6 +8,7 @@ import {
   DuckDBListValue,
   DuckDBMapValue,
   DuckDBStructValue,
+  DuckDBTimestampNanosecondsValue,
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   DuckDBTimeValue,
@@ -51,7 +52,7 @@ export type DuckDbScalar = string | number | bigint | boolean | null
 export interface DuckDb extends AsyncDisposable {
   run(sql: string, options?: QueryOptions): Promise<void>
   /**
-   * All rows as plain values, without loss: 64-bit and larger integers, times and timestamps (micros) are bigint, dates are days
+   * All rows as plain values, without loss: 64-bit and larger integers, times and timestamps (micros, or nanoseconds where the type has them) are bigint, dates are days
    * since 1970, decimals are their unscaled bigint, blobs are bytes, structs objects, maps arrays of `[key, value]`.
    */
   rows<T = Readonly<Record<string, unknown>>>(sql: string, options?: QueryOptions): Promise<T[]>
@@ -192,6 +193,7 @@ export const pathList = (paths: readonly string[]): string =>
 function plain(value: DuckDBValue): unknown {
   if (value === null || typeof value !== 'object') return value
   if (value instanceof DuckDBTimestampTZValue || value instanceof DuckDBTimestampValue) return value.micros
+  if (value instanceof DuckDBTimestampNanosecondsValue) return value.nanos
   if (value instanceof DuckDBTimeValue) return value.micros
   if (value instanceof DuckDBDateValue) return value.days
   if (value instanceof DuckDBDecimalValue) return value.value

@@ -185,13 +185,27 @@ async function loadDeleteFiles(
   const paths = pathList(await request.readable([...numbers.keys()]))
   const schema = `MAP {${FILE_PATH_ID}: {name: 'deleted_path', type: 'VARCHAR', default_value: NULL},
     ${POSITION_ID}: {name: 'deleted_pos', type: 'BIGINT', default_value: NULL}}`
+  const from = `read_parquet(${paths}, hive_partitioning = false, schema = ${schema})`
   // Without the reserved ids every path would read as null, and the deletes be lost without a word.
-  const path = `coalesce(deleted_path, error('a position delete file names no data file: its columns have no field ids'))`
+  const [nameless] = await db.rows<{ file: bigint }>(
+    `SELECT CAST(file_index AS BIGINT) AS file FROM ${from} WHERE deleted_path IS NULL OR deleted_pos IS NULL LIMIT 1`,
+    request.options,
+  )
+  if (nameless !== undefined) {
+    const path = [...numbers.keys()][Number(nameless.file)]
+    throw new HindcastError(
+      'DATA_FILE_INVALID',
+      `${path} deletes rows by position, but its columns have no field ids`,
+      {
+        hint: 'Rewrite the table’s data files, so that it has no such deletes any more.',
+        context: { path },
+      },
+    )
+  }
   await db.run(
     `INSERT INTO ${quoteIdentifier(table)}
      SELECT ${positionKey('target', 'deleted_pos')}
-     FROM (SELECT CAST(file_index AS BIGINT) AS delete_file, ${path} AS data_path, deleted_pos
-           FROM read_parquet(${paths}, hive_partitioning = false, schema = ${schema}))
+     FROM (SELECT CAST(file_index AS BIGINT) AS delete_file, deleted_path AS data_path, deleted_pos FROM ${from})
      JOIN ${quoteIdentifier(pairTable)} USING (delete_file, data_path)
      WHERE deleted_pos BETWEEN 0 AND ${(1n << positionBits) - 1n}`,
     request.options,
