@@ -11,6 +11,7 @@ import {
   encodePuffin,
   encodeSingleValue,
   highestPosition,
+  mapConcurrently,
   positionChunks,
   positionSet,
   unionOf,
@@ -77,7 +78,7 @@ export async function writePositionDeletes(
   await mkdir(scratch, { recursive: true })
   try {
     await db.run(`CREATE TEMP TABLE ${table} (pos BIGINT)`)
-    const files: NewDeleteFile[] = []
+    const files: (NewDeleteFile & { readonly local: string })[] = []
     for (const { dataFile, specId, positions } of request.deletes) {
       const highest = requireRows(dataFile, positions)
       if (highest === null) continue
@@ -94,16 +95,21 @@ export async function writePositionDeletes(
         throw new HindcastError('INVARIANT_VIOLATED', 'the engine wrote another number of deletes than it was given')
       }
       const filePath = request.place(dataFile)
-      await request.io.adopt(local, filePath)
-      files.push({ specId, dataFile: positionDeleteFile(filePath, dataFile, positions, highest, written) })
+      files.push({ local, specId, dataFile: positionDeleteFile(filePath, dataFile, positions, highest, written) })
     }
-    return files
+    return await mapConcurrently(files, adoptions, async ({ local, ...file }) => {
+      await request.io.adopt(local, file.dataFile.filePath)
+      return file
+    })
   } finally {
     // Neither clean-up may hide why the write failed.
     await db.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined)
     await rm(scratch, { recursive: true, force: true }).catch(() => undefined)
   }
 }
+
+/** How many finished files are moved to the warehouse at once. */
+const adoptions = 8
 
 type ColumnSizes = readonly (readonly [path: string, statistics: readonly (readonly [string, string])[]])[]
 

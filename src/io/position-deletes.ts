@@ -35,8 +35,8 @@ const positionBits = 40n
 export const positionKey = (file: string, position: string): string =>
   `(CAST(${file} AS BIGINT) << ${positionBits}) + ${position}`
 
-/** How many deletion vectors are in flight at once. */
-const vectorReads = 8
+/** How many parts of Puffin files are read at once. */
+const spanReads = 8
 
 /**
  * Makes a temporary table of one column `key`, the keys of all rows that position delete files and deletion vectors delete.
@@ -55,13 +55,15 @@ export async function loadDeletedPositions(
 ): Promise<void> {
   await db.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} (key BIGINT NOT NULL)`)
   await loadDeleteFiles(db, table, targets, request)
-  const vectors = targets.flatMap((target) => target.deletes.filter(isVector).map((vector) => ({ target, vector })))
-  for (let start = 0; start < vectors.length; start += vectorReads) {
-    const batch = await mapConcurrently(vectors.slice(start, start + vectorReads), vectorReads, async (each) => ({
-      number: each.target.number,
-      positions: await readDeletionVector(request.io, each.vector.dataFile, each.target.dataFile.filePath),
-    }))
-    await db.append(table, keysOf(batch))
+  const vectors = targets.flatMap(({ number, dataFile, deletes }) =>
+    deletes.filter(isVector).map((vector) => ({ number, vector: vector.dataFile, dataFilePath: dataFile.filePath })),
+  )
+  const spans = spansOf(vectors)
+  for (let start = 0; start < spans.length; start += spanReads) {
+    const batch = await mapConcurrently(spans.slice(start, start + spanReads), spanReads, (span) =>
+      readSpan(request.io, span),
+    )
+    await db.append(table, keysOf(batch.flat()))
   }
 }
 
@@ -89,11 +91,13 @@ export async function previousPositions(
     .filter(({ deletes }) => deletes.length > 0)
   const positions: (PositionSet | null)[] = targets.map(() => null)
   const inFiles = numbered.filter(({ deletes }) => !deletes.every(isVector))
-  for (const { number, dataFile, deletes } of numbered) {
-    for (const vector of deletes.filter(isVector)) {
-      const read = await readDeletionVector(request.io, vector.dataFile, dataFile.filePath)
-      positions[number] = unionOf(positions[number] ?? emptyPositionSet, read)
-    }
+  const vectors = numbered.flatMap(({ number, dataFile, deletes }) =>
+    deletes.filter(isVector).map((each) => ({ number, vector: each.dataFile, dataFilePath: dataFile.filePath })),
+  )
+  for (const read of (
+    await mapConcurrently(spansOf(vectors), spanReads, (span) => readSpan(request.io, span))
+  ).flat()) {
+    positions[read.number] = unionOf(positions[read.number] ?? emptyPositionSet, read.positions)
   }
   if (inFiles.length === 0) return positions
   const table = `hindcast_previous_${randomUUID().replaceAll('-', '')}`
@@ -128,28 +132,61 @@ function* keysOf(batch: readonly { readonly number: number; readonly positions: 
   }
 }
 
-/**
- * The positions of one deletion vector.
- * @throws DATA_FILE_INVALID when it is damaged, or its manifest entry is of another data file or does not say where it lies
- */
-export async function readDeletionVector(
-  io: Pick<FileIO, 'readRange'>,
-  vector: DataFile,
-  dataFilePath: string,
-): Promise<PositionSet> {
-  const { filePath: location, contentOffset, contentSizeInBytes, referencedDataFile, recordCount } = vector
-  if (contentOffset === undefined || contentSizeInBytes === undefined || referencedDataFile !== dataFilePath) {
+interface NumberedVector {
+  readonly number: number
+  /** Its manifest entry. */
+  readonly vector: DataFile
+  readonly dataFilePath: string
+}
+
+/** Neighbouring vectors of one Puffin file, read at once: each by itself would be a request to the store. */
+interface Span {
+  readonly path: string
+  readonly from: bigint
+  to: bigint
+  readonly vectors: NumberedVector[]
+}
+
+const maxGapBytes = 1n << 16n
+const maxSpanBytes = 1n << 24n
+
+/** @throws DATA_FILE_INVALID for an entry that is of another data file, or does not say where the vector lies */
+function spansOf(vectors: readonly NumberedVector[]): readonly Span[] {
+  const placed = vectors.map((each) => {
+    const { filePath: path, contentOffset: from, contentSizeInBytes: size, referencedDataFile } = each.vector
+    if (from !== undefined && size !== undefined && size >= 0n && referencedDataFile === each.dataFilePath) {
+      return { path, from, to: from + size, vectors: [each] }
+    }
     throw new HindcastError(
       'DATA_FILE_INVALID',
-      `the deletion vector of ${dataFilePath} in ${location} has no place there`,
+      `the deletion vector of ${each.dataFilePath} has no place in ${path}`,
       {
         hint: 'The manifest that names it is damaged: roll the table back to a snapshot without it.',
-        context: { path: location, dataFile: dataFilePath, referencedDataFile: referencedDataFile ?? null },
+        context: { path, dataFile: each.dataFilePath, referencedDataFile: referencedDataFile ?? null },
       },
     )
+  })
+  placed.sort((a, b) => (a.path === b.path ? Number(a.from - b.from) : a.path < b.path ? -1 : 1))
+  const spans: Span[] = []
+  for (const next of placed) {
+    const last = spans.at(-1)
+    const near = last?.path === next.path && next.from <= last.to + maxGapBytes && next.to - last.from <= maxSpanBytes
+    if (last === undefined || !near) spans.push(next)
+    else {
+      if (next.to > last.to) last.to = next.to
+      last.vectors.push(...next.vectors)
+    }
   }
-  const bytes = await io.readRange(location, contentOffset, contentSizeInBytes)
-  return decodeDeletionVector(bytes, { location, recordCount })
+  return spans
+}
+
+async function readSpan(io: Pick<FileIO, 'readRange'>, { path, from, to, vectors }: Span) {
+  const bytes = await io.readRange(path, from, to - from)
+  return vectors.map(({ number, vector }) => {
+    const start = Number((vector.contentOffset ?? 0n) - from)
+    const blob = bytes.subarray(start, start + Number(vector.contentSizeInBytes ?? 0n))
+    return { number, positions: decodeDeletionVector(blob, { location: path, recordCount: vector.recordCount }) }
+  })
 }
 
 /** Position delete files may name many data files, and a data file may be named by many. */
