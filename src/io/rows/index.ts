@@ -1,0 +1,3 @@
+export { deleteRows } from './delete-rows.ts'
+export { mergeInto, type MergeRequest } from './merge-into.ts'
+export type { RowChangeContext, RowChangeMode, RowChangeOptions, RowChangeResult } from './row-change.ts'
