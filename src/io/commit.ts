@@ -50,7 +50,8 @@ const realClock: CommitClock = {
  * that nothing is applied twice. Files of lost attempts are deleted once this one has won: before, another process that does the same
  * under the same snapshot id might still commit them, for files are named by their content. While an outcome is unknown, none is.
  * @param table as it was read
- * @param attempt makes the change on the table as it is now; what it throws ends the loop, a CONFLICT of its validation too
+ * @param attempt makes the change on the table as it is now; what it throws ends the loop, a CONFLICT of its validation too, and so does
+ *   a change without updates
  * @param done whether the table shows the change already, looked at before every attempt but the first
  * @throws CONFLICT when other writers won every time: nothing was changed; CATALOG_UNAVAILABLE when that cannot be said; what `attempt`
  *   and the catalog throw
@@ -108,6 +109,7 @@ async function commitTurns(
       current = loaded
     }
     const { change, written = [], unused = [] } = await attempt(current)
+    if (change.updates.length === 0) return current
     const outcome = await commitOnce(catalog, current, change, outcomes)
     if (outcome.status === 'committed') {
       const used = new Set(written)

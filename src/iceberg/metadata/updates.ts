@@ -2,7 +2,9 @@
 import { HindcastError } from '../../contract/index.ts'
 import { highestPartitionFieldId } from './table-metadata-json.ts'
 import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableMetadata } from './table-metadata.ts'
-import type { NewTable, Table, TableChange, TableRequirement, TableUpdate } from '../table.ts'
+import type { NewTable, Table, TableUpdate } from '../table.ts'
+import { cannotAdd } from './conflicts.ts'
+import { numberProperty } from './properties.ts'
 import { schemaFault } from '../types/schema-version.ts'
 import { highestFieldId } from '../types/types.ts'
 
@@ -61,84 +63,6 @@ export function newTableMetadata(
     nextRowId: 0n,
     unknownFields: {},
   }
-}
-
-/** Why a change cannot be applied to this metadata now, or null. A null metadata is a table that does not exist. */
-export function checkRequirements(
-  metadata: TableMetadata | null,
-  requirements: readonly TableRequirement[],
-): string | null {
-  for (const requirement of requirements) {
-    const reason = unmet(metadata, requirement)
-    if (reason !== null) return reason
-  }
-  return null
-}
-
-function unmet(metadata: TableMetadata | null, requirement: TableRequirement): string | null {
-  if (requirement.type === 'assert-create') return metadata === null ? null : 'the table exists already'
-  if (metadata === null) return 'the table does not exist'
-  switch (requirement.type) {
-    case 'assert-table-uuid':
-      return metadata.tableUuid.toLowerCase() === requirement.uuid.toLowerCase()
-        ? null
-        : `the table was replaced by another of the same name (${metadata.tableUuid}, expected ${requirement.uuid})`
-    case 'assert-ref-snapshot-id': {
-      const { ref, snapshotId } = requirement
-      const found = metadata.refs[ref]?.snapshotId ?? null
-      if (found === snapshotId) return null
-      if (snapshotId === null) return `ref ${ref} exists, at snapshot ${found}`
-      return found === null ? `ref ${ref} is gone` : `ref ${ref} is at snapshot ${found}, not ${snapshotId}`
-    }
-    case 'assert-current-schema-id':
-      return metadata.currentSchemaId === requirement.currentSchemaId
-        ? null
-        : `the current schema is ${metadata.currentSchemaId}, not ${requirement.currentSchemaId}`
-    case 'assert-default-spec-id':
-      return metadata.defaultSpecId === requirement.defaultSpecId
-        ? null
-        : `the default partition spec is ${metadata.defaultSpecId}, not ${requirement.defaultSpecId}`
-    case 'assert-default-sort-order-id':
-      return metadata.defaultSortOrderId === requirement.defaultSortOrderId
-        ? null
-        : `the default sort order is ${metadata.defaultSortOrderId}, not ${requirement.defaultSortOrderId}`
-    case 'assert-last-assigned-field-id':
-      return metadata.lastColumnId === requirement.lastAssignedFieldId
-        ? null
-        : `the last field id is ${metadata.lastColumnId}, not ${requirement.lastAssignedFieldId}`
-    case 'assert-last-assigned-partition-id':
-      return metadata.lastPartitionId === requirement.lastAssignedPartitionId
-        ? null
-        : `the last partition field id is ${metadata.lastPartitionId}, not ${requirement.lastAssignedPartitionId}`
-  }
-}
-
-/**
- * Why a change made on an earlier state cannot be applied to this metadata, or null: its requirements, and that each snapshot it
- * adds still takes the next sequence number. A commit on any other branch takes that number away, though no requirement says so,
- * and the number stands in the snapshot's files: the change must be made anew.
- */
-export function conflictIn(metadata: TableMetadata | null, change: TableChange): string | null {
-  const unmetReason = checkRequirements(metadata, change.requirements)
-  if (unmetReason !== null || metadata === null) return unmetReason
-  for (const update of change.updates) {
-    if (update.action !== 'add-snapshot') continue
-    const reason = cannotAdd(metadata, update.snapshot)
-    if (reason !== null) return reason
-  }
-  return null
-}
-
-function cannotAdd(metadata: TableMetadata, snapshot: Snapshot): string | null {
-  const { snapshotId, sequenceNumber, firstRowId } = snapshot
-  if (metadata.snapshots.some((known) => known.snapshotId === snapshotId)) {
-    return `snapshot ${snapshotId} is in the table already`
-  }
-  if (metadata.formatVersion === 3 && (firstRowId === undefined || firstRowId < metadata.nextRowId)) {
-    return `first row id ${firstRowId} of snapshot ${snapshotId} is taken: the next is ${metadata.nextRowId}`
-  }
-  if (sequenceNumber > metadata.lastSequenceNumber) return null
-  return `sequence number ${sequenceNumber} of snapshot ${snapshotId} is taken: the last is ${metadata.lastSequenceNumber}`
 }
 
 /**
@@ -346,18 +270,16 @@ function removeSnapshots(state: TableMetadata, ids: ReadonlySet<bigint>): TableM
   }
 }
 
-const defaultPreviousVersions = 100
-
 /**
  * Notes the metadata file that `metadata` follows on, and forgets the oldest beyond the table property
- * `write.metadata.previous-versions-max` (100 unless set).
+ * `write.metadata.previous-versions-max`; at least one is kept.
+ * @throws METADATA_INVALID when the property is no number
  */
 export function withMetadataLog(
   metadata: TableMetadata,
   previous: Pick<Table, 'metadataLocation' | 'metadata'>,
 ): TableMetadata {
   const entry = { metadataFile: previous.metadataLocation, timestampMs: previous.metadata.lastUpdatedMs }
-  const setting = Number(metadata.properties['write.metadata.previous-versions-max'] ?? defaultPreviousVersions)
-  const most = Number.isSafeInteger(setting) ? Math.max(1, setting) : defaultPreviousVersions
+  const most = Math.max(1, numberProperty(metadata.properties, 'write.metadata.previous-versions-max'))
   return { ...metadata, metadataLog: [...metadata.metadataLog, entry].slice(-most) }
 }

@@ -1,0 +1,1 @@
+export { expireTable, type ExpireOptions, type ExpireReport, type MaintenanceContext } from './expire.ts'
