@@ -76,6 +76,10 @@ export class MemoryFiles implements WarehouseFiles {
     }
   }
 
+  async accessTo(): Promise<null> {
+    return null
+  }
+
   adopt(): never {
     throw new Error('nothing is moved into memory')
   }

@@ -1,5 +1,6 @@
 import { HindcastError, isHindcastError } from '../../contract/index.ts'
 import {
+  booleanProperty,
   encodeMetadataFile,
   type FileIO,
   parseTableMetadata,
@@ -49,4 +50,15 @@ export async function readMetadata(
     )
   }
   return parseTableMetadata(bytes, metadataLocation)
+}
+
+/**
+ * The metadata files that a commit drops from the log and that go with it, if the table property
+ * `write.metadata.delete-after-commit.enabled` says so.
+ * @throws METADATA_INVALID when the property is neither true nor false
+ */
+export function forgottenFiles(base: TableMetadata, updated: TableMetadata): readonly string[] {
+  if (!booleanProperty(updated.properties, 'write.metadata.delete-after-commit.enabled')) return []
+  const kept = new Set(updated.metadataLog.map(({ metadataFile }) => metadataFile))
+  return base.metadataLog.map(({ metadataFile }) => metadataFile).filter((path) => !kept.has(path))
 }

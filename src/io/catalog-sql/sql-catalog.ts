@@ -21,7 +21,7 @@ import {
   tableExistsError,
   tableNotFoundError,
 } from '../catalog-names.ts'
-import { metadataVersion, readMetadata, writeMetadata } from './metadata-files.ts'
+import { forgottenFiles, metadataVersion, readMetadata, writeMetadata } from './metadata-files.ts'
 import type { SqlConnection, SqlStatement } from './sql-connection.ts'
 import { prepareTables } from './sql-tables.ts'
 
@@ -185,6 +185,7 @@ class SqlCatalog implements Catalog {
     const { io, now, uuid } = this.#options
     const updated = applyUpdates(base.metadata, change.updates, { nowMs: now() })
     const metadata = withMetadataLog(updated, base)
+    const forgotten = forgottenFiles(base.metadata, metadata)
     const version = metadataVersion(base.metadataLocation) + 1
     const metadataLocation = await writeMetadata(io, metadata, { version, uuid: uuid() })
     const outcome = await this.#connection
@@ -208,7 +209,11 @@ class SqlCatalog implements Catalog {
         ? committed
         : { status: 'unknown', cause: outcome.cause }
     }
-    if (outcome.status === 'committed' && outcome.changes[0] === 1) return committed
+    if (outcome.status === 'committed' && outcome.changes[0] === 1) {
+      // One that stays does no harm: the commit stands.
+      await Promise.all(forgotten.map((path) => io.delete(path).catch(() => undefined)))
+      return committed
+    }
     await io.delete(metadataLocation)
     return 'lost'
   }

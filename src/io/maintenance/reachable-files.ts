@@ -29,7 +29,10 @@ export async function visitManifests(
 }
 
 /** What is kept in memory of a manifest that will be read later. */
-export const withoutSummaries = ({ partitions: _, ...manifest }: ManifestFile): ManifestFile => manifest
+export function withoutSummaries(manifest: ManifestFile): ManifestFile {
+  const { partitions: _, ...facts } = manifest
+  return facts
+}
 
 export interface LivePath {
   /** In its one spelling. */
@@ -46,7 +49,7 @@ export async function livePaths(
 ): Promise<readonly LivePath[]> {
   const bytes = await io.read(manifest.manifestPath)
   const isDelete = manifest.content === 'deletes'
-  return decodeManifest(bytes, manifest, context, { withMetrics: false })
+  return decodeManifest(bytes, manifest, context, { columns: new Set() })
     .filter(({ status }) => status !== EntryStatus.deleted)
     .map(({ dataFile: { filePath } }) => ({ path: normalizeUri(filePath), asWritten: filePath, isDelete }))
 }

@@ -141,7 +141,8 @@ async function tableWith(count: number, io: MemoryIO): Promise<TestTable> {
   for (let id = 1; id <= count; id++) {
     const files = [dataFile(`${location}/data/${id}.parquet`, [id])]
     target.commit(
-      (await appendFiles({ table: target.table, io, files, snapshotId: BigInt(id), nowMs: target.nowMs })).change,
+      (await appendFiles({ table: target.table, io, files, specId: 0, snapshotId: BigInt(id), nowMs: target.nowMs }))
+        .change,
     )
   }
   return target
@@ -170,7 +171,15 @@ describe('expiry leaves a table as it was found otherwise', () => {
     const onOld = createRef({ table: target.table, ref: 'late', type: 'branch', snapshotId: 1n })
     target.commit(createRef({ table: target.table, ref: 'b', type: 'branch', snapshotId: 1n }).change)
     const files = [dataFile(`${location}/data/late.parquet`, [9])]
-    const { change } = await appendFiles({ table: target.table, io, files, snapshotId: 9n, nowMs: 1, branch: 'b' })
+    const { change } = await appendFiles({
+      table: target.table,
+      io,
+      files,
+      specId: 0,
+      snapshotId: 9n,
+      nowMs: 1,
+      branch: 'b',
+    })
     target.commit({ requirements: [], updates: [{ action: 'remove-snapshot-ref', refName: 'b' }] })
     target.commit((await expireSnapshots({ ...allOld(target), io })).change)
     expect(() => target.commit(onOld.change)).toThrow('snapshot 1 is gone')

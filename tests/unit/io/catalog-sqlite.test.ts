@@ -133,6 +133,31 @@ test('a stale table commits on the newest metadata, and the log names every file
   expect(await warehouse.catalog.loadTable(identifier)).toEqual(second.table)
 })
 
+test('old metadata files go after the commit that drops them from the log, where the table wants that', async () => {
+  await using warehouse = await testWarehouse()
+  const { catalog } = warehouse
+  await catalog.createTable(identifier, newTable)
+  const files = async (): Promise<string[]> =>
+    (await readdir(join(warehouse.dir, 'warehouse/raw/events/metadata'))).map((name) => name.slice(0, 5)).sort()
+  const set = async (updates: Record<string, string>): Promise<string[]> => {
+    const table = await catalog.loadTable(identifier)
+    const outcome = await catalog.commit(table, { requirements: [], updates: [{ action: 'set-properties', updates }] })
+    expect(outcome.status).toBe('committed')
+    return files()
+  }
+  await set({ 'write.metadata.previous-versions-max': '2' })
+  await set({ n: '2' })
+  expect(await set({ n: '3' })).toEqual(['00000', '00001', '00002', '00003'])
+  // What had left the log before is not known any more: it is an orphan.
+  expect(await set({ 'write.metadata.delete-after-commit.enabled': 'true' })).toEqual([
+    '00000',
+    '00002',
+    '00003',
+    '00004',
+  ])
+  expect(await set({ n: '5' })).toEqual(['00000', '00003', '00004', '00005'])
+})
+
 test.each([
   ['text', Buffer.from('this is no database, but long enough to look like one'.repeat(100))],
   ['a damaged header', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(8192, 0xff)])],

@@ -8,7 +8,7 @@ import {
   dropRef,
   fastForward,
   overwriteFiles,
-  planFiles,
+  planScan,
   readManifests,
   rollBack,
   rowDelta,
@@ -123,11 +123,11 @@ export class History {
     try {
       switch (kind) {
         case 'append':
-          return await this.#commit(await appendFiles({ ...base, files: this.#newFiles(1 + (other % 3)) }))
+          return await this.#commit(await appendFiles({ ...base, files: this.#newFiles(1 + (other % 3)), specId: 0 }))
         case 'overwrite': {
           const removed = (await this.live(branch)).filter((_, index) => (other >> (index % 8)) % 2 === 1)
           if (removed.length === 0) return
-          const added = other % 4 === 0 ? [] : this.#newFiles(1).map((dataFile) => ({ dataFile }))
+          const added = other % 4 === 0 ? [] : this.#newFiles(1).map((dataFile) => ({ dataFile, specId: 0 }))
           return await this.#commit(await overwriteFiles({ ...base, removed, added }))
         }
         case 'delete rows': {
@@ -138,14 +138,19 @@ export class History {
           const deletes = [
             {
               dataFile: { ...this.#newFile(partition[0] as number), ...positionDeletes, referencedDataFile: filePath },
+              specId: 0,
             },
           ]
-          return await this.#commit(await rowDelta({ ...base, added: [], deletes, referenced: [target] }))
+          const validation = {
+            startingSnapshotId: refs[branch]?.snapshotId ?? null,
+            isolation: 'serializable' as const,
+          }
+          return await this.#commit(await rowDelta({ ...base, added: [], deletes, referenced: [target], validation }))
         }
         case 'stage': {
           // Written and then left without a branch, as write-audit-publish by wap.id does.
           const name = `staging-${this.#made}`
-          await this.#commit(await appendFiles({ ...base, branch: name, files: this.#newFiles(2) }))
+          await this.#commit(await appendFiles({ ...base, branch: name, files: this.#newFiles(2), specId: 0 }))
           const staged = this.table.metadata.refs[name]?.snapshotId as bigint
           return await this.#commit(dropRef({ table: this.table, ref: name, expected: staged }))
         }
@@ -219,7 +224,7 @@ export class History {
   async live(ref: string): Promise<LiveFile[]> {
     const snapshotId = this.table.metadata.refs[ref]?.snapshotId ?? null
     if (snapshotId === null) return []
-    return [...(await planFiles({ table: this.table, io: this.io, snapshotId })).files]
+    return [...(await planScan({ table: this.table, io: this.io, snapshotId })).tasks]
   }
 
   /** Everything that a snapshot's reader needs, found by reading all of it. */
@@ -250,15 +255,11 @@ export class History {
     return entries.filter(({ status }) => status !== EntryStatus.deleted).map(({ dataFile }) => dataFile.filePath)
   }
 
-  async #commit({ change, written = [] }: { change: TableChange; written?: readonly string[] }): Promise<void> {
+  async #commit({ change, unused = [] }: { change: TableChange; unused?: readonly string[] }): Promise<void> {
     const outcome = await this.catalog.commit(this.table, change)
     if (outcome.status === 'conflicted') return
     this.table = await this.catalog.loadTable(this.table.identifier)
-    // Manifests that were merged before the snapshot was committed: orphans from the start.
-    const newest = this.table.metadata.snapshots.at(-1)
-    if (newest === undefined || written.length === 0) return
-    const needed = await this.filesOf(newest)
-    await this.io.deleteAll(written.filter((path) => !needed.has(path)))
+    await this.io.deleteAll(unused)
   }
 
   #newFiles(count: number): DataFile[] {
