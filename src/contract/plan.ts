@@ -29,10 +29,10 @@ export interface PlannedSlice {
 }
 
 /**
- * plan.json: everything a run computes and what it was decided from. `View` and `TableSchema` are the canonical definition and
- * Iceberg's schema, which this folder does not know.
+ * plan.json: everything a run computes and what it was decided from. `View`, `TableSchema` and `SourceScan` are the canonical definition,
+ * Iceberg's schema and what reading the source's files takes, which this folder does not know.
  */
-export interface Plan<View = unknown, TableSchema = unknown> {
+export interface Plan<View = unknown, TableSchema = unknown, SourceScan = unknown> {
   readonly version: 1
   readonly summary: PlanSummary
   readonly run: { readonly workflowId: string; readonly folder: string }
@@ -54,6 +54,8 @@ export interface Plan<View = unknown, TableSchema = unknown> {
     readonly snapshotId: string
     readonly schema: TableSchema
     readonly files: readonly { readonly path: string; readonly rows: number; readonly bytes: number }[]
+    /** How `files` are read: their deletes, and whatever of the table's metadata it takes. */
+    readonly scan: SourceScan
   }
   readonly partitions: readonly PlannedPartition[]
   readonly slices: readonly PlannedSlice[]

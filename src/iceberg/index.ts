@@ -100,6 +100,7 @@ export {
 } from './manifest/manifest.ts'
 export { readManifests } from './manifest/read-manifests.ts'
 export { assignFirstRowIds } from './manifest/row-ids.ts'
+export { jsonText, parseJsonText } from './metadata/json-text.ts'
 export { encodeMetadataFile, type MetadataFile } from './metadata/metadata-file.ts'
 export { checkRequirements, conflictIn } from './metadata/conflicts.ts'
 export { applyUpdates, newTableMetadata, withMetadataLog } from './metadata/updates.ts'
@@ -110,6 +111,7 @@ export { planScan, type ScanPlan, type ScanRequest } from './scan/plan-scan.ts'
 export type { DeleteFile, ScanFile, ScanTask } from './scan/scan-task.ts'
 export { valueFromJson, valueToJson, type SingleValue } from './types/json-value.ts'
 export {
+  NAME_MAPPING_PROPERTY,
   mappedFieldId,
   nameMappingFor,
   nameMappingOf,

@@ -8,6 +8,7 @@ import {
   type NameMapping,
   type NestedField,
   type PartitionSpec,
+  type Schema,
   type TableMetadata,
 } from '../iceberg/index.ts'
 import { defaultOrNull, projectedColumn } from './column-projection.ts'
@@ -71,6 +72,21 @@ export async function fileBranches(db: DuckDb, request: BranchRequest): Promise<
     branches.push(byShape(files, members, fields, columns, constants))
   }
   return branches.sort((a, b) => (a.files[0] ?? 0) - (b.files[0] ?? 0))
+}
+
+/**
+ * Ids of the columns of a schema that files may lack and that then are not null: plan scans with their metrics, which say whether they do, or
+ * the files' footers are looked at.
+ */
+export function uncertainColumns(metadata: Pick<TableMetadata, 'partitionSpecs'>, schema: Schema): readonly number[] {
+  const sources = metadata.partitionSpecs.flatMap(({ fields }) =>
+    fields.filter(({ transform }) => transform === 'identity').map(({ sourceId }) => sourceId),
+  )
+  return schema.fields
+    .filter(
+      ({ id, initialDefault }) => sources.includes(id) || (initialDefault !== undefined && initialDefault !== null),
+    )
+    .map(({ id }) => id)
 }
 
 /** Types that DuckDB reads by field id as Iceberg has them, whatever of them the file has. */

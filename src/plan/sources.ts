@@ -9,6 +9,8 @@ export interface SourceFile {
   /** Bounds of its event times, both inclusive; null when the metadata does not bound them, so it may touch any window. */
   readonly from: Micros | null
   readonly to: Micros | null
+  /** Hash of the row-level deletes that apply to it; absent where none do. */
+  readonly deletes?: string
 }
 
 /**

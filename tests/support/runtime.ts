@@ -47,7 +47,8 @@ interface StagedRun {
 
 let imports = 0
 
-export async function salesProject(): Promise<SalesProject> {
+/** @param lines of `shop,at,amount`; two sales a day for twenty days unless given */
+export async function salesProject(lines?: readonly string[]): Promise<SalesProject> {
   const folder = await tempDir()
   const dir = folder.path
   await mkdir(join(dir, 'features'))
@@ -56,10 +57,10 @@ export async function salesProject(): Promise<SalesProject> {
   await define('3d')
   const runtime = await openRuntime(await loadSettings(dir))
 
-  const sell = async (...lines: readonly string[]): Promise<void> => {
+  const sell = async (...sales: readonly string[]): Promise<void> => {
     imports += 1
     const file = join(dir, `sales-${imports}.csv`)
-    await writeFile(file, `shop,at,amount\n${lines.join('\n')}\n`)
+    await writeFile(file, `shop,at,amount\n${sales.join('\n')}\n`)
     await runtime.withEngine((db, scratchDir) =>
       importFiles({
         files: [file],
@@ -75,7 +76,7 @@ export async function salesProject(): Promise<SalesProject> {
     )
   }
   const days = Array.from({ length: 20 }, (_, i) => `2024-01-${String(i + 1).padStart(2, '0')}`)
-  await sell(...days.flatMap((day, i) => [`north,${day} 10:00:00,${i}`, `south,${day} 11:00:00,${2 * i}`]))
+  await sell(...(lines ?? days.flatMap((day, i) => [`north,${day} 10:00:00,${i}`, `south,${day} 11:00:00,${2 * i}`])))
 
   const stage = async (run: RunIdentity, input: Partial<BackfillInput>, through: Runtime): Promise<StagedRun> => {
     const plan = await planRun(through, { view: 'shop_sales', from: '2024-01-02', to: '2024-01-12', ...input }, run)

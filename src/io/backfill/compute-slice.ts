@@ -1,6 +1,6 @@
 import { compileSlice, requiredColumns } from '../../compile/index.ts'
 import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
-import { DataContent, encodeManifest, EntryStatus, type DataFile } from '../../iceberg/index.ts'
+import { encodeManifest, EntryStatus, type DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
 import { writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
@@ -9,6 +9,7 @@ import { tableRelation } from '../table-read.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
 import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
+import { slicedScan } from './source-scan.ts'
 import { targetSpec } from './target.ts'
 
 export interface StepOptions {
@@ -103,14 +104,7 @@ async function compute(
   const { files, rejectedRows } = await runtime.withEngine(async (db, scratchDir) => {
     onProgress?.({ phase: 'read', inputRows: slice.inputRows })
     await using relation = await tableRelation(db, {
-      metadata: { schemas: [source.schema], partitionSpecs: [], properties: {} },
-      schema: source.schema,
-      tasks: slice.files.map((index) => ({
-        dataFile: sourceFile(plan, index),
-        specId: 0,
-        sequenceNumber: 0n,
-        deletes: [],
-      })),
+      ...slicedScan(source, slice.files),
       columns,
       io: runtime.io,
       options: engineOptions,
@@ -177,17 +171,4 @@ async function writeManifest(
   const manifestPath = sliceManifestPath(location, slice)
   await runtime.io.create(manifestPath, bytes)
   return encodeManifestFacts({ ...manifest, manifestPath })
-}
-
-function sourceFile(plan: BackfillPlan, index: number): DataFile {
-  const file = plan.source.files[index]
-  if (file === undefined) throw new HindcastError('INVARIANT_VIOLATED', `the plan has no source file ${index}`)
-  return {
-    content: DataContent.data,
-    filePath: file.path,
-    fileFormat: 'PARQUET',
-    partition: [],
-    recordCount: BigInt(file.rows),
-    fileSizeInBytes: BigInt(file.bytes),
-  }
 }

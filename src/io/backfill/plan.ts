@@ -18,6 +18,7 @@ import { findView, loadDefinitions } from '../project.ts'
 import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { partitionAddress, sliceAddress } from './slice-address.ts'
+import { plainSchema, type SourceScan } from './source-scan.ts'
 import { columnsIdentity, pinSource, sourceFiles, sourceIdentity } from './source.ts'
 import {
   filesByPartition,
@@ -29,7 +30,7 @@ import {
   targetSpec,
 } from './target.ts'
 
-export type BackfillPlan = Plan<ViewDefinition, Schema>
+export type BackfillPlan = Plan<ViewDefinition, Schema, SourceScan>
 
 /** Plans a run and writes its plan.json, at the same address however often the run asks. */
 export async function planRun(runtime: Runtime, input: BackfillInput, run: RunIdentity): Promise<BackfillPlan> {
@@ -82,7 +83,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const last = partitions.at(-1)
   if (first === undefined || last === undefined)
     throw new HindcastError('INVARIANT_VIOLATED', 'a range without partitions')
-  const { files, nullEventTimes } = await sourceFiles(runtime, source, { from: first.from - back, to: last.to })
+  const { files, scan, nullEventTimes } = await sourceFiles(runtime, source, { from: first.from - back, to: last.to })
   const touching = filesTouching(partitions, files, { lookback: back, every: everyMicros })
   const columns = requiredColumns(
     definition,
@@ -187,8 +188,9 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     source: {
       table: definition.source.table,
       snapshotId: sourceSnapshotId,
-      schema: source.schema,
+      schema: plainSchema(source.schema),
       files: files.map(({ path, rows, bytes }) => ({ path, rows, bytes })),
+      scan,
     },
     partitions: planned,
     slices,

@@ -2,18 +2,21 @@ import { HindcastError, parseInstant, floorDiv, MICROS_PER_DAY, type Micros } fr
 import {
   decodeSingleValue,
   planScan,
-  qualifiedName,
   snapshotFor,
-  type DataFile,
+  type DeleteFile,
   type NestedField,
+  type ScanTask,
   type Schema,
   type Snapshot,
   type Table,
 } from '../../iceberg/index.ts'
 import type { ViewDefinition } from '../../definition/index.ts'
 import type { SourceFile } from '../../plan/index.ts'
+import { uncertainColumns } from '../file-branches.ts'
+import { requireParquet } from '../parquet-schema.ts'
 import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { sourceScan, type SourceScan } from './source-scan.ts'
 
 /** A source pinned at one snapshot. */
 export interface PinnedSource {
@@ -81,54 +84,54 @@ function chosenSnapshot(table: Table, view: ViewDefinition, asOf: string | undef
 }
 
 /**
- * The pinned snapshot's files that hold event times in `[from, to)`, and how many rows of all its files have none.
- * @throws FEATURE_UNSUPPORTED when the source has row-level deletes
+ * The pinned snapshot's files that hold event times in `[from, to)`, and how many rows of all its files have none, deleted ones included.
+ * @throws FEATURE_UNSUPPORTED for files that are no plain Parquet
  */
 export async function sourceFiles(
   runtime: Runtime,
   source: PinnedSource,
   range: { readonly from: Micros; readonly to: Micros },
 ): Promise<{
-  readonly dataFiles: readonly DataFile[]
   readonly files: readonly SourceFile[]
+  readonly scan: SourceScan
   readonly nullEventTimes: number
 }> {
+  const { table, schema, snapshot } = source
   const { id } = source.eventTime
-  const { tasks } = await planScan({
-    table: source.table,
+  const plan = await planScan({
+    table,
     io: runtime.io,
-    snapshotId: source.snapshot.snapshotId,
-    columns: [id],
+    snapshotId: snapshot.snapshotId,
+    columns: [id, ...uncertainColumns(table.metadata, schema)],
   })
-  if (tasks.some(({ deletes }) => deletes.length > 0)) {
-    const name = qualifiedName(source.table.identifier)
-    throw new HindcastError('FEATURE_UNSUPPORTED', `source ${name} has row-level deletes, which are not read yet`, {
-      hint: 'Rewrite its data files first (Spark: CALL system.rewrite_data_files with delete-file-threshold 1).',
-      context: { table: name },
-    })
-  }
-  const sorted = tasks.map(({ dataFile }) => dataFile).sort((a, b) => (a.filePath < b.filePath ? -1 : 1))
-  const kept: DataFile[] = []
+  const tasks = plan.tasks.toSorted((a, b) => (a.dataFile.filePath < b.dataFile.filePath ? -1 : 1))
+  const kept: ScanTask[] = []
   const described: SourceFile[] = []
   let nullEventTimes = 0n
-  for (const dataFile of sorted) {
+  for (const task of tasks) {
+    const { dataFile } = task
+    requireParquet(dataFile)
     const nulls = dataFile.nullValueCounts?.get(id) ?? 0n
     nullEventTimes += nulls
     if (nulls === dataFile.recordCount) continue
     const from = bound(source.eventTime, dataFile.lowerBounds?.get(id))
     const to = bound(source.eventTime, dataFile.upperBounds?.get(id))
     if ((to !== null && to < range.from) || (from !== null && from >= range.to)) continue
-    kept.push(dataFile)
+    kept.push(task)
     described.push({
       path: dataFile.filePath,
       rows: Number(dataFile.recordCount),
       bytes: Number(dataFile.fileSizeInBytes),
       from,
       to,
+      ...(task.deletes.length === 0 ? {} : { deletes: sha256(task.deletes.map(deleteIdentity).sort().join('\n')) }),
     })
   }
-  return { dataFiles: kept, files: described, nullEventTimes: Number(nullEventTimes) }
+  return { files: described, scan: sourceScan(table.metadata, schema, kept), nullEventTimes: Number(nullEventTimes) }
 }
+
+const deleteIdentity = ({ dataFile: { filePath, contentOffset } }: DeleteFile): string =>
+  `${filePath}\t${contentOffset ?? ''}`
 
 function bound(field: NestedField, encoded: Uint8Array | undefined): Micros | null {
   if (encoded === undefined || typeof field.type !== 'string') return null
@@ -147,6 +150,12 @@ export function columnsIdentity(source: PinnedSource, columns: readonly string[]
   return sha256(JSON.stringify([source.table.metadata.tableUuid, fields]))
 }
 
-/** Hash of what one partition is computed from. Files are immutable, so a path and its size stand for the bytes. */
+/**
+ * Hash of what one partition is computed from. Files are immutable, so a path and its size stand for the bytes; a delete on one of them
+ * changes what they show.
+ */
 export const sourceIdentity = (columns: string, files: readonly SourceFile[]): string =>
-  sha256(`${columns}\n${files.map(({ path, bytes, rows }) => `${path}\t${bytes}\t${rows}`).join('\n')}`)
+  sha256(`${columns}\n${files.map(fileIdentity).join('\n')}`)
+
+const fileIdentity = ({ path, bytes, rows, deletes }: SourceFile): string =>
+  `${path}\t${bytes}\t${rows}${deletes === undefined ? '' : `\t${deletes}`}`
