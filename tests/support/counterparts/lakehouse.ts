@@ -88,9 +88,11 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
   const readOurs = async (name: string, { ref, snapshot }: Selector): Promise<Row[]> => {
     const table = await load(name)
     const { metadata } = table
-    const snapshotId =
-      snapshot !== undefined ? BigInt(snapshot) : ref === undefined ? null : (metadata.refs[ref]?.snapshotId ?? null)
-    const { fields } = currentSchema(table)
+    const named = ref === undefined ? undefined : metadata.refs[ref]
+    const snapshotId = snapshot === undefined ? (named?.snapshotId ?? null) : BigInt(snapshot)
+    // A branch goes on and is read in the table's schema; a snapshot is what it was.
+    const isPast = snapshot !== undefined || named?.type === 'tag'
+    const { fields } = isPast ? schemaOf(table, snapshotId) : currentSchema(table)
     const { tasks } = await planScan({ table, io, snapshotId })
     await using relation = await tableRelation(db, { metadata, schema: { schemaId: 0, fields }, tasks, io })
     const rows = await db.rows<Row>(`FROM ${relation.sql}`)
@@ -157,7 +159,9 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
       const [first, ...others] = readers.filter((reader) => !without.includes(reader))
       const expected = inOrder(await read(first ?? 'ours', name, selector))
       for (const reader of others) {
-        expect(inOrder(await read(reader, name, selector)), `${reader} reads what ${first} reads`).toEqual(expected)
+        const rows = inOrder(await read(reader, name, selector))
+        expect(rows, `${reader} reads what ${first} reads`).toEqual(expected)
+        expect(Object.keys(rows[0] ?? {}), `columns as ${reader} orders them`).toEqual(Object.keys(expected[0] ?? {}))
       }
       return expected
     },
@@ -171,6 +175,13 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
 function identifierOf(name: string): TableIdentifier {
   const parts = name.split('.')
   return { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
+}
+
+function schemaOf({ metadata }: Table, snapshotId: bigint | null): Schema {
+  const snapshot = metadata.snapshots.find((each) => each.snapshotId === snapshotId)
+  const schema = metadata.schemas.find(({ schemaId }) => schemaId === snapshot?.schemaId)
+  if (schema === undefined) throw new Error(`no schema of snapshot ${snapshotId}`)
+  return schema
 }
 
 export function currentSchema({ metadata }: Table): Schema {

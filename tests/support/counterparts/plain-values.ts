@@ -45,12 +45,18 @@ function decimalText(unscaled: bigint, scale: number): string {
 /** Rows in an order of their own, so that two readers' can be compared. */
 export const inOrder = (rows: readonly Row[]): Row[] => [...rows].sort(byJson((row) => row))
 
-const byJson =
-  <T>(key: (value: T) => unknown) =>
-  (a: T, b: T): number => {
-    const [left, right] = [JSON.stringify(key(a)), JSON.stringify(key(b))]
+const byJson = <T>(key: (value: T) => unknown) => {
+  const text = (value: T): string => JSON.stringify(key(value), withSortedKeys)
+  return (a: T, b: T): number => {
+    const [left, right] = [text(a), text(b)]
     return left < right ? -1 : left > right ? 1 : 0
   }
+}
+
+const withSortedKeys = (_: string, value: unknown): unknown =>
+  value === null || typeof value !== 'object' || Array.isArray(value)
+    ? value
+    : Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /** A SELECT of rows in the plain form, each column of its type. */
 export function selectOf(fields: readonly NestedField[], rows: readonly Row[]): string {
