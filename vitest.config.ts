@@ -43,7 +43,7 @@ export default defineConfig({
       },
       kind('property', 60_000),
       kind('golden', 30_000),
-      kind('conformance', 120_000),
+      kind('conformance', 120_000, false, ['tests/support/conformance-setup.ts']),
       kind('interop', 300_000, true, ['tests/support/counterparts/setup.ts']),
       kind('workflow', 60_000),
       kind('replay', 60_000),

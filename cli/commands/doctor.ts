@@ -1,9 +1,10 @@
-import { mkdir, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { statfs } from 'node:fs/promises'
 import { isHindcastError } from '../../src/contract/index.ts'
 import { sourceProblem } from '../../src/io/backfill/index.ts'
 import { loadDefinitions } from '../../src/io/project.ts'
-import { toUri } from '../../src/io/files/index.ts'
+import { isLocal, toPath, type WarehouseFiles } from '../../src/io/files/index.ts'
+import { loadHttpfs } from '../../src/io/httpfs.ts'
 import type { CommandContext } from '../context.ts'
 import { bytes, exitCodes, paint, plural, type ExitCode } from '../output.ts'
 import { hasWorker } from '../runs.ts'
@@ -51,21 +52,25 @@ export async function doctorCommand(context: CommandContext): Promise<ExitCode> 
     return `${plural((await catalog.listTables()).length, 'table')} in catalog ${catalog.name}`
   })
   await check('warehouse', async () => {
-    await mkdir(settings.warehouseDir, { recursive: true })
     const { io } = await context.runtime()
-    const probe = toUri(join(settings.warehouseDir, `.doctor-${process.pid}`))
-    await io.replace(probe, new Uint8Array())
-    await io.delete(probe)
-    const { bavail, bsize } = await statfs(settings.warehouseDir)
-    if (bavail * bsize < lowDiskBytes)
-      throw new Error(`only ${bytes(bavail * bsize)} are free in ${settings.warehouseDir}`)
-    return `${settings.warehouseDir}, ${bytes(bavail * bsize)} free`
+    await tryStorage(io, settings.warehouse)
+    if (!isLocal(settings.warehouse)) return `${settings.warehouse}, with conditional writes`
+    const folder = toPath(settings.warehouse)
+    const { bavail, bsize } = await statfs(folder)
+    if (bavail * bsize < lowDiskBytes) throw new Error(`only ${bytes(bavail * bsize)} are free in ${folder}`)
+    return `${folder}, ${bytes(bavail * bsize)} free`
   })
   await check('engine', async () => {
     const runtime = await context.runtime()
     return runtime.withEngine(async (db) => {
       const [row] = await db.rows<{ version: string }>('SELECT version() AS version')
-      return `DuckDB ${row?.version ?? ''}, ${bytes(config.engine.memoryLimit)} a slice`
+      const parts = [`DuckDB ${row?.version ?? ''}`, `${bytes(config.engine.memoryLimit)} a slice`]
+      if (!isLocal(settings.warehouse)) {
+        parts.push(
+          (await loadHttpfs(db)) ? 'reads S3 by httpfs' : 'files in S3 are copied to local disk first: no httpfs',
+        )
+      }
+      return parts.join(', ')
     })
   })
   await check(
@@ -100,6 +105,18 @@ export async function doctorCommand(context: CommandContext): Promise<ExitCode> 
   const failed = findings.some(({ status }) => status === 'fail')
   context.output.result({ healthy: !failed, findings }, () => findings.map(render).join('\n'))
   return failed ? exitCodes.failed : exitCodes.done
+}
+
+/** Does all that a table asks of storage, in a file of its own. */
+async function tryStorage(io: WarehouseFiles, warehouse: string): Promise<void> {
+  const probe = `${warehouse}/.doctor-${randomUUID()}`
+  try {
+    await io.create(probe, new Uint8Array(1))
+    await io.read(probe)
+    for await (const _ of io.list(warehouse)) break
+  } finally {
+    await io.delete(probe)
+  }
 }
 
 const marks: Readonly<Record<Status, string>> = { ok: '✓', warn: '!', fail: '✗' }

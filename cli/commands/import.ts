@@ -27,6 +27,7 @@ export async function importCommand(
       force: options.force === true,
       catalog: runtime.catalog,
       io: runtime.io,
+      tableFiles: runtime.tableFiles,
       db,
       now: runtime.now,
       newSnapshotId,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { approvalPolicies } from './backfill.ts'
 import { catalogSchema } from './catalog-config.ts'
+import { placeSchema, storageSchema } from './storage-config.ts'
 
 const bytes = z
   .union([z.int().positive(), z.string().regex(/^\d+(\.\d+)?\s*(B|KB|MB|GB|TB)$/i, 'write a size such as 64MB')])
@@ -16,8 +17,9 @@ export const configSchema = z.strictObject({
     .regex(/^[a-z_][a-z0-9_]*$/, 'use lower-case letters, digits and _')
     .default('features'),
   catalog: catalogSchema.prefault({}),
-  /** A folder, relative to the project's. */
-  warehouse: z.string().min(1).default('.hindcast/warehouse'),
+  /** A folder, relative to the project's, or `s3://bucket/prefix`. */
+  warehouse: placeSchema.default('.hindcast/warehouse'),
+  storage: storageSchema.prefault({}),
   temporal: z
     .strictObject({
       /** Where a Temporal server runs already; without it, `hindcast dev` starts one. The environment goes before it. */
@@ -38,6 +40,11 @@ export const configSchema = z.strictObject({
       type: z.literal('duckdb').default('duckdb'),
       /** Of one slice. */
       memoryLimit: bytes.prefault('2GB'),
+      /**
+       * DuckDB's httpfs extension, by which it reads S3 itself: a file, relative to the project's folder, or `off`. By default one that DuckDB
+       * has installed for this user, if any. Without it, files in S3 are copied to local disk before they are read.
+       */
+      httpfs: z.string().min(1).optional(),
     })
     .prefault({}),
   limits: z

@@ -1,5 +1,11 @@
 import { z } from 'zod'
 
+/** A folder on local disk or in S3. */
+export const placeSchema = z
+  .string()
+  .min(1)
+  .regex(/^(?!\w+:)|^s3[an]?:\/\/[A-Za-z0-9][A-Za-z0-9._-]+(\/|$)|^file:\//, 'write a folder, or s3://bucket/prefix')
+
 /** Where S3, or a store that speaks its protocol, is reached, and as whom. */
 export const s3ConfigSchema = z.strictObject({
   /** Of a store other than Amazon's: `https://minio.example:9000`. */
@@ -31,7 +37,7 @@ export const storageSchema = z.strictObject({
    * Folders outside the warehouse (local, relative to the project's, or `s3://…`) that tables may lie in. Nothing else is ever written to or
    * deleted from.
    */
-  alsoWritable: z.array(z.string().min(1)).default([]),
+  alsoWritable: z.array(placeSchema).default([]),
 })
 
 export type StorageConfig = z.output<typeof storageSchema>

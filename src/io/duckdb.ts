@@ -27,6 +27,8 @@ export interface DuckDbOptions {
   readonly memoryLimit: string | number
   /** Local folder where DuckDB spills what does not fit; made when missing. */
   readonly tempDirectory: string
+  /** Local path of DuckDB's httpfs extension; by default one that was installed for this version of DuckDB, if any; `off` for none. */
+  readonly httpfs?: string
 }
 
 export interface QueryOptions {
@@ -50,6 +52,8 @@ export type DuckDbScalar = string | number | bigint | boolean | null
  * `otherwise` says (INPUT_INVALID when it says nothing).
  */
 export interface DuckDb extends AsyncDisposable {
+  /** Where the httpfs extension is to be found, as `DuckDbOptions` has it; it is loaded by whoever needs it. */
+  readonly httpfs: string | undefined
   run(sql: string, options?: QueryOptions): Promise<void>
   /**
    * All rows as plain values, without loss: 64-bit and larger integers, times and timestamps (micros, or nanoseconds where the type has them) are bigint, dates are days
@@ -69,7 +73,7 @@ export interface DuckDb extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Starts an engine whose session is in UTC, keeps the order of rows and loads no extension from outside. */
+/** Starts an engine whose session is in UTC, keeps the order of rows and loads no extension by itself. */
 export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
   await mkdir(options.tempDirectory, { recursive: true }).catch((cause: unknown) => {
     throw new HindcastError('STORAGE_UNAVAILABLE', `cannot make the scratch folder ${options.tempDirectory}`, { cause })
@@ -115,6 +119,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
   }
 
   const db: DuckDb = {
+    httpfs: options.httpfs,
     run: (sql, query = {}) =>
       guarded(query, async () => {
         await connection.run(sql)
@@ -230,6 +235,18 @@ function engineError(error: unknown, otherwise: ErrorCode): HindcastError {
   if (isBrokenFile(text)) {
     return new HindcastError('DATA_FILE_INVALID', text, {
       hint: 'The file is missing, cut short or not Parquet: restore it, or roll back to a snapshot without it.',
+      cause: error,
+    })
+  }
+  if (/^http error/i.test(text)) {
+    if (/http 404/i.test(text)) {
+      return new HindcastError('DATA_FILE_INVALID', text, {
+        hint: 'A table refers to this file. Restore it, or roll the table back to a snapshot whose files are all there.',
+        cause: error,
+      })
+    }
+    return new HindcastError('STORAGE_UNAVAILABLE', text, {
+      hint: 'Look into the store, its region and the credentials for it (storage.s3), then run again.',
       cause: error,
     })
   }

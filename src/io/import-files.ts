@@ -36,6 +36,8 @@ export interface ImportRequest {
   readonly eventTime: string
   readonly catalog: Catalog
   readonly io: WarehouseFiles
+  /** The files of the table, where its catalog vends credentials for it; `io` unless given. */
+  readonly tableFiles?: (table: Table) => WarehouseFiles
   readonly db: DuckDb
   /** Epoch milliseconds. */
   readonly now: () => number
@@ -125,7 +127,8 @@ export async function importFiles(request: ImportRequest): Promise<ImportResult>
         .filter((part) => part !== '')
         .join('/')
     },
-    io: request.io,
+    // Asked for after `place`, and so with the table made.
+    io: { adopt: (local, uri) => filesOf(request, table).adopt(local, uri) },
     otherwise: 'INPUT_INVALID',
     ...options,
     ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
@@ -136,6 +139,9 @@ export async function importFiles(request: ImportRequest): Promise<ImportResult>
   const rows = files.reduce((sum, file) => sum + file.recordCount, 0n)
   return { table: request.table, created, snapshotId, rows, files: files.length, skipped: false, skippedFiles, columns }
 }
+
+const filesOf = ({ io, tableFiles }: ImportRequest, table: Table | null): WarehouseFiles =>
+  table === null || tableFiles === undefined ? io : tableFiles(table)
 
 function parseTableName(text: string): TableIdentifier {
   const parts = text.split('.')
@@ -173,12 +179,14 @@ async function commitFiles(
   snapshotId: bigint,
   inputs: readonly ImportInput[],
 ): Promise<void> {
-  const { catalog, io } = request
+  const { catalog } = request
+  const loaded = await catalog.loadTable(identifier)
+  const io = filesOf(request, loaded)
   const discard = async (): Promise<void> => {
-    for (const file of written.files) await io.delete(file.filePath)
+    await io.deleteAll(written.files.map(({ filePath }) => filePath))
   }
   const summary = { [importSummaryKey]: inputs.map(({ sha256 }) => sha256).join(',') }
-  await commitSnapshot({ catalog, io, discard }, await catalog.loadTable(identifier), snapshotId, (table) => {
+  await commitSnapshot({ catalog, io, discard }, loaded, snapshotId, (table) => {
     refuseSecondImport(request, table, inputs)
     return appendFiles({ table, io, ...written, snapshotId, nowMs: request.now(), summary })
   })

@@ -33,7 +33,7 @@ export interface WriteRequest {
   readonly scratchDir: string
   /** URI of the file of one partition. First asked when the query has run to its end and the first file lies in scratch. */
   readonly place: (tuple: PartitionTuple, partitionPathText: string) => string | Promise<string>
-  readonly io: WarehouseFiles
+  readonly io: Pick<WarehouseFiles, 'adopt'>
   readonly signal?: AbortSignal
   /** As in `QueryOptions`: the code when the query itself fails. */
   readonly otherwise?: ErrorCode

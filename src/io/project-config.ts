@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { configSchema, describeIssue, HindcastError, type ProjectConfig } from '../contract/index.ts'
+import { normalizeUri, toUri } from './files/index.ts'
 import { importProjectFile } from './project-module.ts'
 
 export const CONFIG_FILE = 'hindcast.config.ts'
@@ -11,7 +12,10 @@ export interface ProjectSettings {
   readonly config: ProjectConfig
   /** Folder of what the embedded services keep. */
   readonly stateDir: string
-  readonly warehouseDir: string
+  /** URI, without a slash at its end. */
+  readonly warehouse: string
+  /** URIs of the folders below which files may be written and deleted: the warehouse's and others that the configuration names. */
+  readonly writableRoots: readonly string[]
   readonly featuresDir: string
   readonly scratchDir: string
 }
@@ -35,14 +39,22 @@ export async function loadSettings(projectDir: string, env: NodeJS.ProcessEnv = 
   }
   const config = parseConfig(await readDefault(file), file, env)
   const stateDir = join(dir, '.hindcast')
+  const warehouse = placeUri(dir, config.warehouse)
   return {
     dir,
     config,
     stateDir,
-    warehouseDir: resolve(dir, config.warehouse),
+    warehouse,
+    writableRoots: [warehouse, ...config.storage.alsoWritable.map((place) => placeUri(dir, place))],
     featuresDir: join(dir, 'features'),
     scratchDir: join(stateDir, 'scratch'),
   }
+}
+
+/** The URI of a place that the configuration names: of a folder, relative to the project's, or in S3. */
+function placeUri(dir: string, place: string): string {
+  const uri = /^\w+:/.test(place) ? normalizeUri(place) : toUri(resolve(dir, place))
+  return uri.replace(/\/+$/, '')
 }
 
 async function readDefault(file: string): Promise<unknown> {

@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Catalog } from '../iceberg/index.ts'
+import { join, resolve } from 'node:path'
+import { type Catalog, type Table, type TableIdentifier } from '../iceberg/index.ts'
 import { openCatalog } from './catalog.ts'
 import { openDuckDb, type DuckDb } from './duckdb.ts'
-import { localFiles, toUri, type WarehouseFiles } from './files/index.ts'
+import { openStorage, type WarehouseFiles } from './files/index.ts'
 import type { ProjectSettings } from './project-config.ts'
 
 /** What the steps of a backfill work with: a project's storage, catalog, engine and clock. */
 export interface Runtime {
   readonly settings: ProjectSettings
+  /** The project's files: those of its runs, and of every table whose catalog vends nothing else. Written only below its roots. */
   readonly io: WarehouseFiles
+  /** The files of a table, by the storage credentials that its catalog vends with it. */
+  readonly tableFiles: (table: Table) => WarehouseFiles
+  /** The same of a table by its name, for a step that has not loaded it; of one that is not there yet, the project's. */
+  filesOf(identifier: TableIdentifier): Promise<WarehouseFiles>
   readonly catalog: Catalog
   /** URI of the warehouse, without a slash at its end. */
   readonly warehouse: string
@@ -23,19 +28,19 @@ export interface Runtime {
 
 /** @throws what opening the catalog throws */
 export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
-  const io = localFiles()
+  const { config, warehouse } = settings
+  const { files: io, tableFiles } = openStorage({ s3: config.storage.s3, roots: settings.writableRoots })
   const now = Date.now
-  const warehouse = toUri(settings.warehouseDir)
-  const catalog = await openCatalog(settings.config.catalog, {
-    dir: settings.dir,
-    warehouse,
-    io,
-    now,
-    uuid: randomUUID,
-  })
+  const catalog = await openCatalog(config.catalog, { dir: settings.dir, warehouse, io, now, uuid: randomUUID })
+  const httpfs = httpfsOf(settings)
+  // The others vend nothing: what a table says of itself need not be loaded.
+  const vends = config.catalog.type === 'rest'
   return {
     settings,
     io,
+    tableFiles,
+    filesOf: async (identifier) =>
+      vends && (await catalog.tableExists(identifier)) ? tableFiles(await catalog.loadTable(identifier)) : io,
     catalog,
     warehouse,
     now,
@@ -45,8 +50,9 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
       try {
         await using db = await openDuckDb({
           threads: 1,
-          memoryLimit: settings.config.engine.memoryLimit,
+          memoryLimit: config.engine.memoryLimit,
           tempDirectory: join(scratchDir, 'spill'),
+          ...(httpfs === undefined ? {} : { httpfs }),
         })
         return await work(db, scratchDir)
       } finally {
@@ -55,4 +61,10 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
     },
     close: () => catalog.close(),
   }
+}
+
+/** The extension's absolute path, `off`, or undefined for what DuckDB has installed. */
+function httpfsOf({ dir, config }: ProjectSettings): string | undefined {
+  const { httpfs } = config.engine
+  return httpfs === undefined || httpfs === 'off' ? httpfs : resolve(dir, httpfs)
 }

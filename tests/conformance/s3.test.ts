@@ -433,7 +433,7 @@ test('of the credentials that a catalog vends the longest prefix counts, and key
   expect(access).toMatchObject({
     accessKeyId: 'data',
     sessionToken: 'data-token',
-    bucket: server.bucket,
+    scope: `${root}/t/data`,
     pathStyle: true,
   })
 })

@@ -68,6 +68,7 @@ export async function salesProject(lines?: readonly string[]): Promise<SalesProj
         eventTime: 'at',
         catalog: runtime.catalog,
         io: runtime.io,
+        tableFiles: runtime.tableFiles,
         db,
         now: runtime.now,
         newSnapshotId: () => BigInt(1_000 + imports),

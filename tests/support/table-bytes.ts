@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
-import { localFiles, toPath, toUri } from '../../src/io/files/index.ts'
+import { localFiles, toUri, type WarehouseFiles } from '../../src/io/files/index.ts'
 import { planScan, type Table } from '../../src/iceberg/index.ts'
 
 /** A feature table of a test's project as it is now. */
-export async function loadFeatureTable(projectDir: string, view: string): Promise<Table | null> {
+export async function loadFeatureTable(
+  projectDir: string,
+  view: string,
+  io: WarehouseFiles = localFiles(),
+): Promise<Table | null> {
   const catalog = await openSqliteCatalog({
     file: join(projectDir, '.hindcast', 'catalog.db'),
     name: 'hindcast',
     warehouse: toUri(join(projectDir, '.hindcast', 'warehouse')),
-    io: localFiles(),
+    io,
     now: Date.now,
     uuid: () => crypto.randomUUID(),
   })
@@ -24,16 +27,20 @@ export async function loadFeatureTable(projectDir: string, view: string): Promis
 }
 
 /** sha256 of the bytes that `main` shows, by partition value; empty for a table that shows nothing. */
-export async function mainBytes(projectDir: string, view: string): Promise<ReadonlyMap<string, readonly string[]>> {
-  const table = await loadFeatureTable(projectDir, view)
+export async function mainBytes(
+  projectDir: string,
+  view: string,
+  io: WarehouseFiles = localFiles(),
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const table = await loadFeatureTable(projectDir, view, io)
   const head = table?.metadata.refs['main']?.snapshotId ?? null
   const hashes = new Map<string, string[]>()
   if (table === null || head === null) return hashes
-  const { tasks: files } = await planScan({ table, io: localFiles(), snapshotId: head })
+  const { tasks: files } = await planScan({ table, io: io, snapshotId: head })
   for (const { dataFile } of files) {
     const key = dataFile.partition.map(String).join()
     const hash = createHash('sha256')
-      .update(await readFile(toPath(dataFile.filePath)))
+      .update(await io.read(dataFile.filePath))
       .digest('hex')
     hashes.set(key, [...(hashes.get(key) ?? []), hash].sort())
   }

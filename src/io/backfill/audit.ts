@@ -9,6 +9,7 @@ import {
 import { HindcastError, type AuditResult } from '../../contract/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
+import { readablePaths } from '../readable-paths.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { tableRelation } from '../table-read.ts'
@@ -47,14 +48,16 @@ export async function runAudit(
 
   const columns = auditColumns(audit, plan.definition)
   const options = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
-  const measurements = await runtime.withEngine(async (db): Promise<AuditMeasurements> => {
+  const io = runtime.tableFiles(table)
+  const measurements = await runtime.withEngine(async (db, scratchDir): Promise<AuditMeasurements> => {
     const relation = (files: readonly DataFile[]) =>
       tableRelation(db, {
         metadata: table.metadata,
         schema: plan.target.schema,
         tasks: files.map((dataFile) => ({ dataFile, specId: 0, sequenceNumber: 0n, deletes: [] })),
         columns,
-        io: runtime.io,
+        io,
+        readable: (uris) => readablePaths(db, io, uris, scratchDir, options),
         options,
       })
     const measure = async (ordinals: readonly number[]): Promise<Measurement> => {

@@ -1,8 +1,10 @@
 import { compileSlice, requiredColumns } from '../../compile/index.ts'
 import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
-import { encodeManifest, EntryStatus, type DataFile } from '../../iceberg/index.ts'
+import { encodeManifest, EntryStatus, mapConcurrently, type DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
+import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitions } from '../parquet-write.ts'
+import { readablePaths } from '../readable-paths.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { tableRelation } from '../table-read.ts'
@@ -10,7 +12,8 @@ import { readPlan, type BackfillPlan } from './plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
 import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
 import { slicedScan } from './source-scan.ts'
-import { targetSpec } from './target.ts'
+import { sourceIdentifier } from './source.ts'
+import { targetIdentifier, targetSpec } from './target.ts'
 
 export interface StepOptions {
   readonly signal?: AbortSignal
@@ -47,17 +50,22 @@ export async function computeSlice(
   }
 }
 
+const targetFiles = (runtime: Runtime, plan: BackfillPlan): Promise<WarehouseFiles> =>
+  runtime.filesOf(targetIdentifier(runtime, plan.target.name))
+
+/** Files of one slice looked at at once. */
+const sizeRequests = 8
+
 /** The result at a slice's address, if it and all it names are there. */
 async function findFinished(runtime: Runtime, plan: BackfillPlan, slice: PlannedSlice): Promise<SliceResult | null> {
   const path = sliceResultPath(plan.runsFolder, slice)
   if ((await runtime.io.size(path)) === null) return null
   const result = parseSliceResult(await readJson(runtime.io, path), path)
-  for (const file of result.files) {
-    if ((await runtime.io.size(file.path)) !== BigInt(file.bytes)) return null
-  }
+  const io = await targetFiles(runtime, plan)
+  const sizes = await mapConcurrently(result.files, sizeRequests, ({ path: file }) => io.size(file))
+  if (sizes.some((size, i) => size !== BigInt(result.files[i]?.bytes ?? -1))) return null
   const { manifest } = result
-  if (manifest !== null && (await runtime.io.size(manifest.manifestPath)) !== BigInt(manifest.manifestLength))
-    return null
+  if (manifest !== null && (await io.size(manifest.manifestPath)) !== BigInt(manifest.manifestLength)) return null
   return result
 }
 
@@ -101,12 +109,15 @@ async function compute(
   const destinations = new Map(slice.partitions.map(({ ordinal, path }) => [ordinal, path]))
   const engineOptions = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
 
+  const sourceFiles = await runtime.filesOf(sourceIdentifier(source.table))
+  const io = await targetFiles(runtime, plan)
   const { files, rejectedRows } = await runtime.withEngine(async (db, scratchDir) => {
     onProgress?.({ phase: 'read', inputRows: slice.inputRows })
     await using relation = await tableRelation(db, {
       ...slicedScan(source, slice.files),
       columns,
-      io: runtime.io,
+      io: sourceFiles,
+      readable: (uris) => readablePaths(db, sourceFiles, uris, scratchDir, engineOptions),
       options: engineOptions,
     })
     await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, engineOptions)
@@ -124,7 +135,7 @@ async function compute(
           throw new HindcastError('INVARIANT_VIOLATED', `a row fell outside its slice: ${String(ordinal)}`)
         return path
       },
-      io: runtime.io,
+      io,
       otherwise: 'DEFINITION_INVALID',
       onProgress: (rows) => onProgress?.({ phase: 'write', rows: Number(rows) }),
       ...(signal === undefined ? {} : { signal }),
@@ -134,7 +145,7 @@ async function compute(
 
   const result: SliceResult = {
     version: 1,
-    manifest: files.length === 0 ? null : await writeManifest(runtime, plan, slice, files),
+    manifest: files.length === 0 ? null : await writeManifest(io, plan, slice, files),
     files: files.map((file) => ({
       ordinal: Number(file.partition[0]),
       path: file.filePath,
@@ -148,7 +159,7 @@ async function compute(
 }
 
 async function writeManifest(
-  runtime: Runtime,
+  io: WarehouseFiles,
   plan: BackfillPlan,
   slice: PlannedSlice,
   files: readonly DataFile[],
@@ -169,6 +180,6 @@ async function writeManifest(
     })),
   })
   const manifestPath = sliceManifestPath(location, slice)
-  await runtime.io.create(manifestPath, bytes)
+  await io.create(manifestPath, bytes)
   return encodeManifestFacts({ ...manifest, manifestPath })
 }

@@ -9,6 +9,7 @@ import {
   type Schema,
   type Snapshot,
   type Table,
+  type TableIdentifier,
 } from '../../iceberg/index.ts'
 import type { ViewDefinition } from '../../definition/index.ts'
 import type { SourceFile } from '../../plan/index.ts'
@@ -32,9 +33,7 @@ export async function pinSource(
   view: ViewDefinition,
   asOf: string | undefined,
 ): Promise<PinnedSource> {
-  const parts = view.source.table.split('.')
-  const identifier = { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
-  const table = await runtime.catalog.loadTable(identifier).catch((error: unknown) => {
+  const table = await runtime.catalog.loadTable(sourceIdentifier(view.source.table)).catch((error: unknown) => {
     throw withHint(
       error,
       `If it is yet to come: hindcast import FILE --table ${view.source.table} --event-time ${view.source.eventTime}`,
@@ -55,6 +54,12 @@ export async function pinSource(
     )
   }
   return { table, snapshot, schema, eventTime }
+}
+
+/** The identifier of a source table, which definitions name as `namespace.table`. */
+export function sourceIdentifier(table: string): TableIdentifier {
+  const parts = table.split('.')
+  return { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
 }
 
 function withHint(error: unknown, hint: string): unknown {
@@ -100,7 +105,7 @@ export async function sourceFiles(
   const { id } = source.eventTime
   const plan = await planScan({
     table,
-    io: runtime.io,
+    io: runtime.tableFiles(table),
     snapshotId: snapshot.snapshotId,
     columns: [id, ...uncertainColumns(table.metadata, schema)],
   })

@@ -64,7 +64,7 @@ export async function stageOnHead(
     const todo = plan.slices.flatMap((slice) => slice.partitions)
     const { change, snapshot } = await overwritePartitions({
       table,
-      io: runtime.io,
+      io: runtime.tableFiles(table),
       base: head,
       branch,
       // `ensureTable` saw that it is the plan's.

@@ -65,7 +65,7 @@ export async function filesByPartition(
 ): Promise<ReadonlyMap<number, readonly DataFile[]>> {
   const byOrdinal = new Map<number, DataFile[]>()
   if (snapshotId === null) return byOrdinal
-  const { tasks } = await planScan({ table, io: runtime.io, snapshotId })
+  const { tasks } = await planScan({ table, io: runtime.tableFiles(table), snapshotId })
   if (tasks.some(({ deletes }) => deletes.length > 0)) {
     throw new HindcastError(
       'FEATURE_UNSUPPORTED',

@@ -8,6 +8,8 @@ import type { WarehouseFiles } from './warehouse-files.ts'
 export interface FilesOptions {
   /** How S3 is reached where `prefixes` says nothing else. */
   readonly s3?: S3Settings
+  /** The prefix that `s3` was meant for, when it was meant for less than whole buckets. */
+  readonly scope?: string
   /** How S3 is reached below a prefix; of several that a path begins with, the longest counts. */
   readonly prefixes?: readonly { readonly prefix: string; readonly s3: S3Settings }[]
   /** What is known of stores; to be shared by all files of a process. */
@@ -36,12 +38,11 @@ export function openFiles(options: FilesOptions = {}): WarehouseFiles {
     }
     return files
   }
-  const settingsFor = (path: string): S3Settings =>
-    prefixes.find(({ prefix }) => path.startsWith(prefix))?.s3 ?? fallback
+  const vendedFor = (path: string) => prefixes.find(({ prefix }) => path.startsWith(prefix))
   const filesFor = async (uri: string): Promise<WarehouseFiles> => {
     const path = normalizeUri(uri)
     if (isLocal(path)) return local
-    if (path.startsWith('s3:')) return s3(settingsFor(path))
+    if (path.startsWith('s3:')) return s3(vendedFor(path)?.s3 ?? fallback)
     throw new HindcastError('FEATURE_UNSUPPORTED', `${uri}: files behind ${schemeOf(uri)}: are not supported`, {
       hint: 'Tables lie on local disk (file:) or in S3 and stores that speak its protocol (s3:, s3a:, s3n:).',
       context: { path: uri },
@@ -70,6 +71,11 @@ export function openFiles(options: FilesOptions = {}): WarehouseFiles {
       }
       for (const [files, members] of byFiles) await files.deleteAll(members)
     },
-    accessTo: async (uri) => (await filesFor(uri)).accessTo(uri),
+    accessTo: async (uri) => {
+      const access = await (await filesFor(uri)).accessTo(uri)
+      if (access === null) return null
+      const scope = vendedFor(normalizeUri(uri))?.prefix ?? options.scope ?? ''
+      return scope.startsWith(access.scope) ? { ...access, scope } : access
+    },
   }
 }

@@ -1,6 +1,7 @@
 import type { Table } from '../../iceberg/index.ts'
 import { openFiles } from './open-files.ts'
 import { vendedSettings, type S3Settings } from './s3-settings.ts'
+import { normalizeUri } from './uri.ts'
 import type { WarehouseFiles } from './warehouse-files.ts'
 import { within } from './within.ts'
 
@@ -19,7 +20,7 @@ export interface ProjectStorage {
    * ask again with a table loaded anew. A table of a catalog that answers with a configuration (REST) may be written where that catalog
    * says it lies; any other only below the roots.
    */
-  tableFiles(table: Pick<Table, 'config' | 'storageCredentials' | 'metadata'>): WarehouseFiles
+  readonly tableFiles: (table: Pick<Table, 'config' | 'storageCredentials' | 'metadata'>) => WarehouseFiles
 }
 
 export function openStorage({ s3, roots }: StorageOptions): ProjectStorage {
@@ -34,7 +35,11 @@ export function openStorage({ s3, roots }: StorageOptions): ProjectStorage {
         prefix: vended.prefix,
         s3: vendedSettings(vended.config, own),
       }))
-      return within(openFiles({ s3: own, prefixes, knownStores }), [...roots, metadata.location])
+      const scope = `${metadata.location.replace(/\/+$/, '')}/`
+      return within(openFiles({ s3: own, scope: normalizeUri(scope), prefixes, knownStores }), [
+        ...roots,
+        metadata.location,
+      ])
     },
   }
 }

@@ -45,7 +45,7 @@ export async function s3Access(client: S3Client, settings: S3Settings, bucket: s
     client.config.region(),
   ])
   return {
-    bucket,
+    scope: `s3://${bucket}/`,
     endpoint: settings.endpoint ?? null,
     region,
     pathStyle: settings.pathStyle ?? settings.endpoint !== undefined,

@@ -20,9 +20,10 @@ export interface WarehouseFiles extends FileIO {
   accessTo(uri: string): Promise<S3Access | null>
 }
 
-/** How a bucket is reached. Secrets: never print them. */
+/** How S3 is reached. Secrets: never print them. */
 export interface S3Access {
-  readonly bucket: string
+  /** What the paths begin with for which this holds. */
+  readonly scope: string
   /** Of a store other than Amazon's. */
   readonly endpoint: string | null
   readonly region: string

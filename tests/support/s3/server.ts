@@ -50,7 +50,7 @@ export async function startTestS3(): Promise<TestS3> {
 }
 
 async function startMoto(): Promise<{ endpoint: string; stop(): Promise<void> }> {
-  const python = await moto()
+  const python = await s3Server()
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     const child = spawn(python, [script, String(port)], { stdio: ['pipe', 'pipe', 'pipe'] })
@@ -75,7 +75,8 @@ async function startMoto(): Promise<{ endpoint: string; stop(): Promise<void> }>
   }
 }
 
-async function moto(): Promise<string> {
+/** The interpreter that runs the server; installed when first asked for. */
+export async function s3Server(): Promise<string> {
   const run = promisify(execFile)
   const folder = await installed('moto', [await readFile(requirements)], async (unfinished) => {
     await run('python3', ['-m', 'venv', unfinished])
