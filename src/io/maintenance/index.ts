@@ -1,1 +1,6 @@
 export { expireTable, type ExpireOptions, type ExpireReport, type MaintenanceContext } from './expire.ts'
+export {
+  rewriteTableManifests,
+  type RewriteManifestsOptions,
+  type RewriteManifestsReport,
+} from './rewrite-manifests.ts'

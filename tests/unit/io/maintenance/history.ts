@@ -12,16 +12,17 @@ import {
   readManifests,
   rollBack,
   rowDelta,
+  snapshotFor,
   type Catalog,
   type DataFile,
+  type ScanTask,
   type Schema,
   type Snapshot,
   type Table,
   type TableChange,
 } from '../../../../src/iceberg/index.ts'
 import { decodeManifest } from '../../../../src/iceberg/manifest/manifest.ts'
-import { EntryStatus, type ManifestFile } from '../../../../src/iceberg/manifest/model.ts'
-import type { LiveFile } from '../../../../src/iceberg/actions/file-selection.ts'
+import { EntryStatus, type ManifestEntry, type ManifestFile } from '../../../../src/iceberg/manifest/model.ts'
 import type { MaintenanceContext } from '../../../../src/io/maintenance/expire.ts'
 import { memoryCatalog, MemoryFiles } from '../../../support/memory-warehouse.ts'
 
@@ -90,12 +91,13 @@ export class History {
   table!: Table
   #made = 0
 
-  static async create(properties: Readonly<Record<string, string>> = {}): Promise<History> {
+  static async create(properties: Readonly<Record<string, string>> = {}, formatVersion: 2 | 3 = 2): Promise<History> {
     const history = new History()
     history.table = await history.catalog.createTable(identifier, {
       schema,
       spec,
       location,
+      formatVersion,
       properties: { 'commit.manifest.min-count-to-merge': '3', ...properties },
     })
     return history
@@ -123,36 +125,41 @@ export class History {
     try {
       switch (kind) {
         case 'append':
-          return await this.#commit(await appendFiles({ ...base, files: this.#newFiles(1 + (other % 3)), specId: 0 }))
+          return await this.commit(await appendFiles({ ...base, files: this.#newFiles(1 + (other % 3)), specId: 0 }))
         case 'overwrite': {
           const removed = (await this.live(branch)).filter((_, index) => (other >> (index % 8)) % 2 === 1)
           if (removed.length === 0) return
           const added = other % 4 === 0 ? [] : this.#newFiles(1).map((dataFile) => ({ dataFile, specId: 0 }))
-          return await this.#commit(await overwriteFiles({ ...base, removed, added }))
+          return await this.commit(await overwriteFiles({ ...base, removed, added }))
         }
         case 'delete rows': {
           const live = await this.live(branch)
           const target = live[other % Math.max(live.length, 1)]
           if (target === undefined) return
           const { filePath, partition } = target.dataFile
-          const deletes = [
-            {
-              dataFile: { ...this.#newFile(partition[0] as number), ...positionDeletes, referencedDataFile: filePath },
-              specId: 0,
-            },
-          ]
+          const isVector = this.table.metadata.formatVersion === 3
+          const dataFile = {
+            ...this.#newFile(partition[0] as number),
+            ...positionDeletes,
+            referencedDataFile: filePath,
+            ...(isVector ? { fileFormat: 'PUFFIN' as const, contentOffset: 4n, contentSizeInBytes: 40n } : {}),
+          }
+          const deletes = [{ dataFile, specId: 0 }]
+          const replacedDeletes = isVector ? target.deletes : []
           const validation = {
             startingSnapshotId: refs[branch]?.snapshotId ?? null,
             isolation: 'serializable' as const,
           }
-          return await this.#commit(await rowDelta({ ...base, added: [], deletes, referenced: [target], validation }))
+          return await this.commit(
+            await rowDelta({ ...base, added: [], deletes, replacedDeletes, referenced: [target], validation }),
+          )
         }
         case 'stage': {
           // Written and then left without a branch, as write-audit-publish by wap.id does.
           const name = `staging-${this.#made}`
-          await this.#commit(await appendFiles({ ...base, branch: name, files: this.#newFiles(2), specId: 0 }))
+          await this.commit(await appendFiles({ ...base, branch: name, files: this.#newFiles(2), specId: 0 }))
           const staged = this.table.metadata.refs[name]?.snapshotId as bigint
-          return await this.#commit(dropRef({ table: this.table, ref: name, expected: staged }))
+          return await this.commit(dropRef({ table: this.table, ref: name, expected: staged }))
         }
         case 'branch':
         case 'tag': {
@@ -163,23 +170,23 @@ export class History {
             ...(kind === 'branch' && pick % 5 === 0 ? { maxSnapshotAgeMs: (pick % 50) * hourMs } : {}),
           }
           const ref = `${kind}-${this.#made}`
-          return await this.#commit(
+          return await this.commit(
             createRef({ table: this.table, ref, type: kind, snapshotId: chosen.snapshotId, retention }),
           )
         }
         case 'drop': {
           const ref = names.filter((name) => name !== 'main')[pick % Math.max(names.length - 1, 1)]
           if (ref === undefined) return
-          return await this.#commit(dropRef({ table: this.table, ref, expected: refs[ref]?.snapshotId as bigint }))
+          return await this.commit(dropRef({ table: this.table, ref, expected: refs[ref]?.snapshotId as bigint }))
         }
         case 'roll back':
           if (chosen === undefined) return
-          return await this.#commit(rollBack({ table: this.table, to: { snapshotId: chosen.snapshotId }, branch }))
+          return await this.commit(rollBack({ table: this.table, to: { snapshotId: chosen.snapshotId }, branch }))
         case 'cherry-pick':
           if (chosen === undefined) return
-          return await this.#commit(await cherryPick({ ...base, pick: chosen.snapshotId }))
+          return await this.commit(await cherryPick({ ...base, pick: chosen.snapshotId }))
         case 'fast-forward':
-          return await this.#commit(
+          return await this.commit(
             fastForward({ table: this.table, ref: branch, to: names[other % Math.max(names.length, 1)] ?? 'main' }),
           )
         case 'statistics': {
@@ -195,7 +202,7 @@ export class History {
             'file-size-in-bytes': 1n,
           }
           const entry = { snapshotId, statisticsPath, fileSizeInBytes: 1n }
-          return await this.#commit({
+          return await this.commit({
             change: {
               requirements: [],
               updates: [
@@ -221,10 +228,23 @@ export class History {
     }
   }
 
-  async live(ref: string): Promise<LiveFile[]> {
+  async live(ref: string): Promise<ScanTask[]> {
     const snapshotId = this.table.metadata.refs[ref]?.snapshotId ?? null
     if (snapshotId === null) return []
     return [...(await planScan({ table: this.table, io: this.io, snapshotId })).tasks]
+  }
+
+  /** All live entries of what `main` shows, with the manifest that holds each. */
+  async entries(): Promise<{ readonly manifest: ManifestFile; readonly entry: ManifestEntry }[]> {
+    const { metadata } = this.table
+    if (metadata.currentSnapshotId === null) return []
+    const manifests = await readManifests(this.io, snapshotFor(metadata, { snapshotId: metadata.currentSnapshotId }))
+    const read = manifests.map(async (manifest) =>
+      decodeManifest(await this.io.read(manifest.manifestPath), manifest, metadata)
+        .filter(({ status }) => status !== EntryStatus.deleted)
+        .map((entry) => ({ manifest, entry })),
+    )
+    return (await Promise.all(read)).flat()
   }
 
   /** Everything that a snapshot's reader needs, found by reading all of it. */
@@ -255,7 +275,7 @@ export class History {
     return entries.filter(({ status }) => status !== EntryStatus.deleted).map(({ dataFile }) => dataFile.filePath)
   }
 
-  async #commit({ change, unused = [] }: { change: TableChange; unused?: readonly string[] }): Promise<void> {
+  async commit({ change, unused = [] }: { change: TableChange; unused?: readonly string[] }): Promise<void> {
     const outcome = await this.catalog.commit(this.table, change)
     if (outcome.status === 'conflicted') return
     this.table = await this.catalog.loadTable(this.table.identifier)
