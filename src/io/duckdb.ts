@@ -18,8 +18,10 @@ import {
 } from '@duckdb/node-api'
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { quoteString } from '../compile/quote.ts'
 import { type ErrorCode, HindcastError } from '../contract/index.ts'
+import { firstBroken, isBrokenFile, parquetPathsIn } from './broken-file.ts'
+
+export { pathList, patternFree } from './broken-file.ts'
 
 export interface DuckDbOptions {
   readonly threads: number
@@ -93,12 +95,12 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
     })
     connection = await instance.connect()
   } catch (cause) {
-    throw engineError(cause, 'CONFIG_INVALID')
+    throw engineError(cause, '', 'CONFIG_INVALID')
   }
 
   let closed = false
   const running = new Set<Promise<unknown>>()
-  const guarded = async <T>(query: QueryOptions, action: () => Promise<T>): Promise<T> => {
+  const guarded = async <T>(query: QueryOptions, sql: string, action: () => Promise<T>): Promise<T> => {
     if (closed) throw new HindcastError('INVARIANT_VIOLATED', 'the engine was used after it was closed')
     const { signal, otherwise = 'INPUT_INVALID' } = query
     if (signal?.aborted === true) throw cancelled(signal.reason)
@@ -110,7 +112,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
     try {
       return await result
     } catch (cause) {
-      throw engineError(cause, otherwise)
+      throw await namingFile(engineError(cause, sql, otherwise), sql, signal)
     } finally {
       running.delete(result)
       interrupting.abort()
@@ -121,23 +123,23 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
   const db: DuckDb = {
     httpfs: options.httpfs,
     run: (sql, query = {}) =>
-      guarded(query, async () => {
+      guarded(query, sql, async () => {
         await connection.run(sql)
       }),
     rows: <T>(sql: string, query: QueryOptions = {}) =>
-      guarded(query, async () => {
+      guarded(query, sql, async () => {
         const reader = await connection.runAndReadAll(sql)
         return reader.convertRowObjects((value) => plain(value)) as T[]
       }),
     describe: (select, query = {}) =>
-      guarded(query, async () => {
+      guarded(query, select, async () => {
         const reader = await connection.runAndReadAll(`SELECT * FROM (${select}) LIMIT 0`)
         const types = reader.columnTypes()
         // The deduplicated names: a SELECT may name two columns alike.
         return reader.deduplicatedColumnNames().map((name, index) => ({ name, type: types[index] as DuckDBType }))
       }),
     append: (table, batches) =>
-      guarded({}, async () => {
+      guarded({}, '', async () => {
         const appender = await connection.createAppender(table, 'main', 'temp')
         try {
           const types = Array.from({ length: appender.columnCount }, (_, index) => appender.columnType(index))
@@ -188,13 +190,6 @@ async function interruptUntil(connection: DuckDBConnection, signal: AbortSignal)
   }
 }
 
-/** A local path in which no letter is a pattern to DuckDB any more. */
-export const patternFree = (path: string): string => path.replace(/[*?[]/g, '[$&]')
-
-/** The SQL list literal of local paths. */
-export const pathList = (paths: readonly string[]): string =>
-  `[${paths.map((path) => quoteString(patternFree(path))).join(', ')}]`
-
 function plain(value: DuckDBValue): unknown {
   if (value === null || typeof value !== 'object') return value
   if (value instanceof DuckDBTimestampTZValue || value instanceof DuckDBTimestampValue) return value.micros
@@ -214,11 +209,9 @@ function plain(value: DuckDBValue): unknown {
 const cancelled = (cause: unknown) => new HindcastError('CANCELLED', 'the query was interrupted', { cause })
 
 /** DuckDB tells its failures apart by the first words of their messages. */
-function engineError(error: unknown, otherwise: ErrorCode): HindcastError {
+function engineError(error: unknown, sql: string, otherwise: ErrorCode): HindcastError {
   if (error instanceof HindcastError) return error
-  const message = error instanceof Error ? error.message : String(error)
-  // What follows the first blank line quotes the statement and settings; the cause keeps it.
-  const text = message.trim().split(/\n\s*\n/, 1)[0] ?? ''
+  const text = firstParagraph(error)
   if (/^interrupt error/i.test(text)) return cancelled(error)
   if (/no space left on device|disk quota exceeded/i.test(text)) {
     return new HindcastError('STORAGE_UNAVAILABLE', `the engine ran out of disk space: ${text}`, {
@@ -232,9 +225,9 @@ function engineError(error: unknown, otherwise: ErrorCode): HindcastError {
       cause: error,
     })
   }
-  if (isBrokenFile(text)) {
+  if (isBrokenFile(text, sql)) {
     return new HindcastError('DATA_FILE_INVALID', text, {
-      hint: 'The file is missing, cut short or not Parquet: restore it, or roll back to a snapshot without it.',
+      hint: brokenFileHint,
       cause: error,
     })
   }
@@ -260,8 +253,32 @@ function engineError(error: unknown, otherwise: ErrorCode): HindcastError {
   return new HindcastError(code, text, { cause: error })
 }
 
-const isBrokenFile = (message: string): boolean =>
-  /^io error: no files found/i.test(message) ||
-  /no magic bytes|too small to be a parquet file|footer length error|invalid parquet|failed to read parquet|thrift|tprotocol|ttransport|snappy decompress|zstd decompression|decompression failure|attempted to read \d+ bytes|corrupt|parquet schema/i.test(
-    message,
-  )
+/** What follows the first blank line quotes the statement and settings; the cause keeps it. */
+function firstParagraph(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return message.trim().split(/\n\s*\n/, 1)[0] ?? ''
+}
+
+/** The error with the name of the broken file that caused it, where one of the query's files did and the engine does not say which. */
+async function namingFile(error: HindcastError, sql: string, signal?: AbortSignal): Promise<HindcastError> {
+  // A footer may say what the engine takes for a fault of its own.
+  const isInternal = error.code === 'INVARIANT_VIOLATED'
+  if (error.code !== 'DATA_FILE_INVALID' && !isInternal) return error
+  const paths = parquetPathsIn(sql)
+  const [only, ...others] = paths
+  if (only === undefined) return error
+  const path =
+    paths.find((candidate) => error.message.includes(candidate)) ??
+    (others.length === 0 && !isInternal ? only : await firstBroken(paths, signal))
+  return path === null ? error : brokenFile(error, path)
+}
+
+const brokenFile = (error: HindcastError, path: string): HindcastError =>
+  new HindcastError('DATA_FILE_INVALID', error.message.includes(path) ? error.message : `${path}: ${error.message}`, {
+    hint: brokenFileHint,
+    context: { path },
+    cause: error.cause,
+  })
+
+const brokenFileHint =
+  'The file is missing, cut short or not Parquet: restore it, or roll back to a snapshot without it.'
