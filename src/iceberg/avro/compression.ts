@@ -1,10 +1,11 @@
 /** The codecs of Avro blocks: https://avro.apache.org/docs/current/specification/#required-codecs */
-import { constants, deflateRawSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { constants, crc32, deflateRawSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { HindcastError } from '../../contract/index.ts'
 import { AvroError } from './schema.ts'
+import { snappyPack, snappyUnpack } from './snappy.ts'
 
 /** By Avro's own names. */
-export type AvroCodec = 'null' | 'deflate' | 'zstandard'
+export type AvroCodec = 'null' | 'deflate' | 'zstandard' | 'snappy'
 
 export interface AvroCompression {
   readonly codec: AvroCodec
@@ -26,11 +27,13 @@ export function avroCompression(properties: Readonly<Record<string, string>>): A
       return levelled('deflate', -1, 9)
     case 'zstd':
       return levelled('zstandard', -5, 22)
+    case 'snappy':
+      return { codec: 'snappy' }
     case 'uncompressed':
       return { codec: 'null' }
     default:
       throw new HindcastError('FEATURE_UNSUPPORTED', `Avro files cannot be packed with ${name}`, {
-        hint: 'Set the table property write.avro.compression-codec to gzip, zstd or uncompressed.',
+        hint: 'Set the table property write.avro.compression-codec to gzip, zstd, snappy or uncompressed.',
         context: { codec: name },
       })
   }
@@ -42,6 +45,13 @@ export function packBlock(block: Uint8Array, { codec, level }: AvroCompression):
       return block
     case 'deflate':
       return deflateRawSync(block, level === undefined ? {} : { level })
+    case 'snappy': {
+      const packed = snappyPack(block)
+      const result = new Uint8Array(packed.length + 4)
+      result.set(packed)
+      new DataView(result.buffer).setUint32(packed.length, crc32(block))
+      return result
+    }
     case 'zstandard':
       return zstdCompressSync(
         block,
@@ -77,6 +87,14 @@ export function blockUnpacker(codec: string, path: string): Unpack {
       return guarded((block, maxOutputLength) => inflateRawSync(block, { maxOutputLength }))
     case 'zstandard':
       return guarded((block, maxOutputLength) => zstdDecompressSync(block, { maxOutputLength }))
+    case 'snappy':
+      return (block, most) => {
+        if (block.length < 4) throw new AvroError('a Snappy block has no checksum')
+        const body = snappyUnpack(block.subarray(0, -4), most)
+        const checksum = new DataView(block.buffer, block.byteOffset, block.byteLength).getUint32(block.length - 4)
+        if (crc32(body) !== checksum) throw new AvroError('the checksum of a Snappy block differs')
+        return body
+      }
     default:
       throw new HindcastError(
         'FEATURE_UNSUPPORTED',

@@ -1,7 +1,8 @@
 /** Files as our own writers make them, with what reads each and what may come of it. */
 import { gunzipSync, gzipSync } from 'node:zlib'
-import type { ErrorCode } from '../../../src/contract/errors.ts'
+import { HindcastError, type ErrorCode } from '../../../src/contract/errors.ts'
 import {
+  and,
   decodeManifest,
   encodeDeletionVector,
   encodeManifest,
@@ -10,12 +11,17 @@ import {
   decodeDeletionVector,
   decodePuffinFooter,
   encodeSingleValue,
+  greaterThan,
+  isNull,
+  lessThan,
   mappedFieldId,
   nameMappingFor,
   nameMappingText,
   newTableMetadata,
+  or,
   parseNameMapping,
   parseTableMetadata,
+  planScan,
   positionSet,
   puffinBlobContent,
   serializeTableMetadata,
@@ -26,6 +32,7 @@ import {
   type ManifestFile,
   type PartitionSpec,
   type Schema,
+  type Snapshot,
   type TableMetadata,
 } from '../../../src/iceberg/index.ts'
 import { decodeAnyManifestList } from '../../../src/iceberg/manifest/manifest-list.ts'
@@ -207,7 +214,7 @@ function dataFile(index: number, content: 'data' | 'deletes', version: FormatVer
   return {
     ...base,
     content: 1,
-    referencedDataFile: 'file:///warehouse/t/data/0.parquet',
+    referencedDataFile: `file:///warehouse/t/data/${index}.parquet`,
     ...(version === 3 ? vector : {}),
   }
 }
@@ -315,6 +322,73 @@ function listSpecimen(formatVersion: 2 | 3, compression: AvroCompression): Speci
   }
 }
 
+/**
+ * A table of two manifests, one of them of deletes, under a filter: of what is damaged but can be read, the planner makes a plan.
+ * @param damagedFile the file that stands in for the one of this name
+ */
+function planSpecimen(damagedFile: 'data' | 'deletes' | 'list'): Specimen {
+  const encode = (content: 'data' | 'deletes') =>
+    encodeManifest({
+      formatVersion: 3,
+      schema,
+      spec,
+      content,
+      compression: { codec: 'null' },
+      entries: Array.from({ length: 4 }, (_, index) => ({
+        status: 1 as const,
+        snapshotId: 8n,
+        sequenceNumber: content === 'data' ? 1n : 2n,
+        fileSequenceNumber: 2n,
+        dataFile: dataFile(index, content, 3),
+      })),
+    })
+  const encoded = { data: encode('data'), deletes: encode('deletes') }
+  const listOf = (lengths: Partial<Record<'data' | 'deletes', number>>): Uint8Array =>
+    encodeManifestList(
+      (['data', 'deletes'] as const).map((content) => ({
+        ...encoded[content].manifest,
+        ...(lengths[content] === undefined ? {} : { manifestLength: BigInt(lengths[content]) }),
+        manifestPath: damagedFile === content ? file : content,
+        sequenceNumber: 2n,
+        minSequenceNumber: 1n,
+        addedSnapshotId: 8n,
+        ...(content === 'data' ? { firstRowId: 0n } : {}),
+      })),
+      { snapshotId: 8n, parentSnapshotId: null, sequenceNumber: 2n, formatVersion: 3, compression: { codec: 'null' } },
+    )
+  const table = { metadata: { ...metadata(3), schemas: [schema] } }
+  const [snapshot] = table.metadata.snapshots.filter(({ snapshotId }) => snapshotId === 8n)
+  const manifestList = damagedFile === 'list' ? file : 'list'
+  const planned = {
+    metadata: { ...table.metadata, snapshots: [{ ...(snapshot as Snapshot), manifestList }] },
+  }
+  const filter = and(greaterThan('id', 7n), or(isNull('at'), lessThan('price', 100n)))
+  return {
+    name: `plan over damaged ${damagedFile}`,
+    bytes: damagedFile === 'list' ? listOf({}) : encoded[damagedFile].bytes,
+    read: async (bytes) => {
+      const files: Readonly<Record<string, Uint8Array>> = {
+        data: encoded.data.bytes,
+        deletes: encoded.deletes.bytes,
+        list: listOf(damagedFile === 'list' ? {} : { [damagedFile]: bytes.length }),
+        [file]: bytes,
+      }
+      const io = {
+        read: (path: string): Promise<Uint8Array> => {
+          const found = Object.hasOwn(files, path) ? files[path] : undefined
+          if (found !== undefined) return Promise.resolve(found)
+          return Promise.reject(new HindcastError('DATA_FILE_INVALID', `${path} is not there`))
+        },
+      }
+      return planScan({ table: planned, io, filter, columns: 'all' })
+    },
+    mutations: [damagedAvro],
+    // A damaged list may name a manifest that is not there.
+    codes: ['MANIFEST_INVALID', 'FEATURE_UNSUPPORTED', 'DATA_FILE_INVALID'],
+    named: '',
+  }
+}
+
 const positions = positionSet([...Array.from({ length: 6000 }, (_, at) => BigInt(at * 3)), 2n ** 32n + 5n, 2n ** 40n])
 const vector = encodeDeletionVector(positions)
 const puffin = encodePuffin(
@@ -352,6 +426,10 @@ export const specimens: readonly Specimen[] = [
   stagedSpecimen(),
   listSpecimen(2, { codec: 'null' }),
   listSpecimen(3, { codec: 'deflate' }),
+  listSpecimen(3, { codec: 'snappy' }),
+  planSpecimen('data'),
+  planSpecimen('deletes'),
+  planSpecimen('list'),
   {
     name: 'Puffin file',
     bytes: puffin.bytes,

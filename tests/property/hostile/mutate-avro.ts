@@ -1,5 +1,6 @@
 /** Damage inside an Avro container whose frame stays whole: it gets past the magic, the lengths and the sync markers. */
 import { deflateRawSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { blockUnpacker, packBlock } from '../../../src/iceberg/avro/compression.ts'
 import { AvroInput, AvroOutput } from '../../../src/iceberg/avro/codec.ts'
 import { damaged } from './mutate-bytes.ts'
 import { damagedJson } from './mutate-json.ts'
@@ -15,11 +16,13 @@ const packers: Readonly<Record<string, (block: Uint8Array) => Uint8Array>> = {
   null: (block) => block,
   deflate: (block) => deflateRawSync(block),
   zstandard: (block) => zstdCompressSync(block),
+  snappy: (block) => packBlock(block, { codec: 'snappy' }),
 }
 const unpackers: Readonly<Record<string, (block: Uint8Array) => Uint8Array>> = {
   null: (block) => block,
   deflate: (block) => inflateRawSync(block),
   zstandard: (block) => zstdDecompressSync(block),
+  snappy: (block) => blockUnpacker('snappy', '')(block, block.length * 100),
 }
 
 function partsOf(bytes: Uint8Array): Parts {

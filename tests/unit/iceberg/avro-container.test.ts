@@ -27,13 +27,17 @@ const rows = fc.array(
 
 test('what is written is read, in every codec, and the same rows give the same bytes', () => {
   fc.assert(
-    fc.property(rows, fc.constantFrom('null' as const, 'deflate' as const, 'zstandard' as const), (given, codec) => {
-      const bytes = writeAvroContainer(schema, given, { content: 'data' }, { codec })
-      expect(writeAvroContainer(schema, given, { content: 'data' }, { codec })).toEqual(bytes)
-      const read = readAvroContainer(bytes, 'f')
-      expect(read.rows).toEqual(given)
-      expect(read.header.get('content')).toBe('data')
-    }),
+    fc.property(
+      rows,
+      fc.constantFrom('null' as const, 'deflate' as const, 'zstandard' as const, 'snappy' as const),
+      (given, codec) => {
+        const bytes = writeAvroContainer(schema, given, { content: 'data' }, { codec })
+        expect(writeAvroContainer(schema, given, { content: 'data' }, { codec })).toEqual(bytes)
+        const read = readAvroContainer(bytes, 'f')
+        expect(read.rows).toEqual(given)
+        expect(read.header.get('content')).toBe('data')
+      },
+    ),
   )
 })
 
@@ -112,7 +116,7 @@ describe('damaged files', () => {
     expect(() => read(Buffer.concat([head('null'), block(varint(1), Buffer.concat([Buffer.of(2, 2), huge]))]))).toThrow(
       'length',
     )
-    expect(() => read(Buffer.concat([head('snappy'), block(varint(1), Buffer.of(2, 0, 0))]))).toThrow(
+    expect(() => read(Buffer.concat([head('bzip2'), block(varint(1), Buffer.of(2, 0, 0))]))).toThrow(
       expect.objectContaining({ code: 'FEATURE_UNSUPPORTED' }),
     )
     const row = Buffer.of(2, 0, 0)
