@@ -104,7 +104,7 @@ class Lake {
     const { catalog, io, db, scratchDir } = this.#warehouse
     return {
       catalog,
-      io,
+      tableFiles: () => io,
       now: () => 0,
       withEngine: <T>(work: (engine: typeof db, scratch: string) => Promise<T>) => work(db, scratchDir),
     }

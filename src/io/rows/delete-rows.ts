@@ -12,9 +12,7 @@ import {
 } from '../../iceberg/index.ts'
 import { commitSnapshot } from '../commit.ts'
 import { deletedRows } from '../delete-write.ts'
-import type { DuckDb } from '../duckdb.ts'
 import { expressionSql, filterColumns } from '../expression-sql.ts'
-import { tableRelation } from '../table-read.ts'
 import {
   conflictsOf,
   isolationOf,
@@ -23,12 +21,14 @@ import {
   modeOf,
   noDeletes,
   queryOptions,
+  readRows,
   writeRowDeletes,
   writeRows,
   type RowChangeContext,
   type RowChangeMode,
   type RowChangeOptions,
   type RowChangeResult,
+  type RowChangeSession,
   type RowFiles,
 } from './row-change.ts'
 
@@ -44,10 +44,11 @@ export async function deleteRows(
   context: RowChangeContext,
   request: RowChangeOptions & { readonly where: Expression },
 ): Promise<RowChangeResult> {
-  const { catalog, io } = context
+  const { catalog } = context
   const { where, snapshotId, branch = 'main', signal } = request
   const table = await catalog.loadTable(request.table)
   const { metadata } = table
+  const io = context.tableFiles(table)
   const result = (committed: bigint | null, rows: bigint): RowChangeResult => ({
     snapshotId: committed,
     deletedRows: rows,
@@ -61,7 +62,7 @@ export async function deleteRows(
   if (plan.tasks.length === 0) return result(null, 0n)
   const mode = modeOf(metadata, 'delete', request.mode)
   return context.withEngine(async (db, scratchDir) => {
-    const change = await changeOf(context, db, { table, plan, mode, scratchDir, snapshotId, signal })
+    const change = await changeOf({ io, db, scratchDir }, { table, plan, mode, snapshotId, signal })
     if (change.deletedRows === 0n) return result(null, 0n)
     const discard = async (): Promise<void> => {
       for (const { dataFile } of [...change.added, ...change.deletes]) await io.delete(dataFile.filePath)
@@ -91,7 +92,6 @@ interface ChangeRequest {
   readonly table: Table
   readonly plan: ScanPlan
   readonly mode: RowChangeMode
-  readonly scratchDir: string
   readonly snapshotId: bigint
   readonly signal: AbortSignal | undefined
 }
@@ -103,24 +103,23 @@ interface Change extends RowFiles {
 }
 
 /** Reads what may match, and writes what takes its place. */
-async function changeOf(context: RowChangeContext, db: DuckDb, request: ChangeRequest): Promise<Change> {
-  const { table, plan, mode, scratchDir, snapshotId, signal } = request
+async function changeOf(session: RowChangeSession, request: ChangeRequest): Promise<Change> {
+  const { table, plan, mode, snapshotId, signal } = request
   const { metadata } = table
   const filter = tableFilter(plan.filter, metadata)
   const isWhole = ({ dataFile, specId, deletes }: ScanTask): boolean =>
     deletes.length === 0 && filter.fileMustMatch(dataFile, specId)
   const [whole, others] = [plan.tasks.filter(isWhole), plan.tasks.filter((task) => !isWhole(task))]
-  const matches = await matchingRows(context, db, request, others)
+  const matches = await matchingRows(session, request, others)
   const rowsOf = (positions: ReadonlyMap<string, PositionSet>): bigint =>
     [...positions.values()].reduce((sum, set) => sum + cardinality(set), 0n)
   if (mode === 'merge-on-read' && matches.size > 0) {
-    const positions = new Map([...matches, ...(await matchingRows(context, db, request, whole))])
+    const positions = new Map([...matches, ...(await matchingRows(session, request, whole))])
     const touched = plan.tasks.filter(({ dataFile }) => positions.has(dataFile.filePath))
-    const files = await writeRowDeletes(context, db, {
+    const files = await writeRowDeletes(session, {
       table,
       tasks: touched,
       positions,
-      scratchDir,
       snapshotId,
       signal,
     })
@@ -131,48 +130,50 @@ async function changeOf(context: RowChangeContext, db: DuckDb, request: ChangeRe
   return {
     ...noDeletes,
     touched: [...whole, ...partly],
-    added: partly.length === 0 ? [] : await rewritten(context, db, request, partly),
+    added: partly.length === 0 ? [] : await rewritten(session, request, partly),
     deletedRows: wholeRows + rowsOf(matches),
   }
 }
 
 /** Positions of the rows that match, by data file. */
 async function matchingRows(
-  { io }: RowChangeContext,
-  db: DuckDb,
+  session: RowChangeSession,
   { table: { metadata }, plan, signal }: ChangeRequest,
   tasks: readonly ScanTask[],
 ): Promise<ReadonlyMap<string, PositionSet>> {
   if (tasks.length === 0) return new Map()
   const { schema, filter } = plan
-  await using rows = await tableRelation(db, {
-    metadata,
-    schema,
-    tasks,
-    columns: ['_file', '_pos'],
-    filter: { sql: expressionSql(filter, schema), columns: filterColumns(filter, schema) },
-    io,
-    options: queryOptions(signal),
-  })
-  return await deletedRows(db, `SELECT _file, _pos FROM ${rows.sql}`, queryOptions(signal))
+  await using rows = await readRows(
+    session,
+    {
+      metadata,
+      schema,
+      tasks,
+      columns: ['_file', '_pos'],
+      filter: { sql: expressionSql(filter, schema), columns: filterColumns(filter, schema) },
+    },
+    signal,
+  )
+  return await deletedRows(session.db, `SELECT _file, _pos FROM ${rows.sql}`, queryOptions(signal))
 }
 
 /** The rows of files that do not match, as new files. */
 async function rewritten(
-  context: RowChangeContext,
-  db: DuckDb,
-  { table, plan: { schema, filter }, scratchDir, snapshotId, signal }: ChangeRequest,
+  session: RowChangeSession,
+  { table, plan: { schema, filter }, snapshotId, signal }: ChangeRequest,
   tasks: readonly ScanTask[],
 ) {
   const { metadata } = table
-  await using rows = await tableRelation(db, {
-    metadata,
-    schema,
-    tasks,
-    columns: [...schema.fields.map(({ name }) => name), ...lineageColumns(metadata)],
-    filter: { sql: `NOT (${expressionSql(filter, schema)})`, columns: filterColumns(filter, schema) },
-    io: context.io,
-    options: queryOptions(signal),
-  })
-  return await writeRows(context, db, { table, schema, query: `FROM ${rows.sql}`, scratchDir, snapshotId, signal })
+  await using rows = await readRows(
+    session,
+    {
+      metadata,
+      schema,
+      tasks,
+      columns: [...schema.fields.map(({ name }) => name), ...lineageColumns(metadata)],
+      filter: { sql: `NOT (${expressionSql(filter, schema)})`, columns: filterColumns(filter, schema) },
+    },
+    signal,
+  )
+  return await writeRows(session, { table, schema, query: `FROM ${rows.sql}`, snapshotId, signal })
 }

@@ -22,7 +22,6 @@ import { commitSnapshot } from '../commit.ts'
 import { deletedRows } from '../delete-write.ts'
 import type { DuckDb } from '../duckdb.ts'
 import { duckDbType } from '../duckdb-types.ts'
-import { tableRelation } from '../table-read.ts'
 import {
   columnList,
   conflictsOf,
@@ -32,12 +31,14 @@ import {
   modeOf,
   noDeletes,
   queryOptions,
+  readRows,
   writeRowDeletes,
   writeRows,
   type RowChangeContext,
   type RowChangeMode,
   type RowChangeOptions,
   type RowChangeResult,
+  type RowChangeSession,
   type RowFiles,
 } from './row-change.ts'
 
@@ -69,10 +70,11 @@ const countKeys = {
  *   others changed what was read
  */
 export async function mergeInto(context: RowChangeContext, request: MergeRequest): Promise<RowChangeResult> {
-  const { catalog, io } = context
+  const { catalog } = context
   const { snapshotId, branch = 'main', signal } = request
   const table = await catalog.loadTable(request.table)
   const { metadata } = table
+  const io = context.tableFiles(table)
   const earlier = metadata.snapshots.find((snapshot) => snapshot.snapshotId === snapshotId)
   if (earlier !== undefined) return countsOf(snapshotId, earlier.summary)
   const asOf = metadata.refs[branch] === undefined ? {} : { asOf: { ref: branch } }
@@ -82,7 +84,7 @@ export async function mergeInto(context: RowChangeContext, request: MergeRequest
     const source = await loadSource(db, request, schema)
     const plan = await planScan({ table, io, filter: source.range, wholeFiles: true, ...asOf })
     const mode = modeOf(metadata, 'merge', request.mode)
-    const change = await changeOf(context, db, { table, plan, schema, source, mode, scratchDir, request })
+    const change = await changeOf({ io, db, scratchDir }, { table, plan, schema, source, mode, request })
     const { counts } = change
     if (counts.deletedRows + counts.updatedRows + counts.insertedRows === 0n) return { snapshotId: null, ...counts }
     const discard = async (): Promise<void> => {
@@ -224,7 +226,6 @@ interface ChangeRequest {
   readonly schema: Schema
   readonly source: Source
   readonly mode: RowChangeMode
-  readonly scratchDir: string
   readonly request: MergeRequest
 }
 
@@ -233,14 +234,15 @@ interface Change extends RowFiles {
   readonly counts: Counts
 }
 
-async function changeOf(context: RowChangeContext, db: DuckDb, change: ChangeRequest): Promise<Change> {
-  const { table, plan, schema, source, mode, scratchDir, request } = change
+async function changeOf(session: RowChangeSession, change: ChangeRequest): Promise<Change> {
+  const { db } = session
+  const { table, plan, schema, source, mode, request } = change
   const { snapshotId, signal, whenMatched = 'update', whenNotMatched = 'insert' } = request
   const { metadata } = table
   const lineage = lineageColumns(metadata)
   const options = queryOptions(signal)
   const read = (tasks: readonly ScanTask[], columns: readonly string[]) =>
-    tableRelation(db, { metadata, schema, tasks, columns: [...columns, '_file', '_pos'], io: context.io, options })
+    readRows(session, { metadata, schema, tasks, columns: [...columns, '_file', '_pos'] }, signal)
   await using keyed = await read(plan.tasks, source.keys)
   const src = quoteIdentifier(source.table)
   const sameKey = source.keys.map((key) => `s.${quoteIdentifier(key)} = t.${quoteIdentifier(key)}`).join(' AND ')
@@ -296,17 +298,16 @@ async function changeOf(context: RowChangeContext, db: DuckDb, change: ChangeReq
   const kept = isMergeOnRead
     ? surviving(`m.fate = 'update'`, 'JOIN')
     : surviving(`m.fate IS DISTINCT FROM 'delete'`, 'LEFT JOIN')
-  const added = await writeRows(context, db, {
+  const added = await writeRows(session, {
     table,
     schema,
     query: `${kept} UNION ALL ${inserted}`,
-    scratchDir,
     snapshotId,
     signal,
   })
   const deletes =
     isMergeOnRead && touched.length > 0
-      ? await writeRowDeletes(context, db, { table, tasks: touched, positions, scratchDir, snapshotId, signal })
+      ? await writeRowDeletes(session, { table, tasks: touched, positions, snapshotId, signal })
       : noDeletes
   return { ...deletes, added, touched, counts }
 }

@@ -23,7 +23,9 @@ import { writeDeletionVectors, writePositionDeletes } from '../delete-write.ts'
 import type { DuckDb } from '../duckdb.ts'
 import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitions } from '../parquet-write.ts'
+import { readablePaths } from '../readable-paths.ts'
 import { sortOrderSql } from '../sort-order-sql.ts'
+import { tableRelation, type TableReadRequest, type TableRelation } from '../table-read.ts'
 
 /** `copy-on-write` writes the files anew that hold changed rows; `merge-on-read` leaves them and adds delete files. */
 export type RowChangeMode = 'copy-on-write' | 'merge-on-read'
@@ -31,9 +33,27 @@ export type RowChangeMode = 'copy-on-write' | 'merge-on-read'
 /** What row changes work with; a `Runtime` is one. */
 export interface RowChangeContext {
   readonly catalog: Catalog
-  readonly io: WarehouseFiles
+  readonly tableFiles: (table: Table) => WarehouseFiles
   readonly now: () => number
   withEngine<T>(work: (db: DuckDb, scratchDir: string) => Promise<T>): Promise<T>
+}
+
+/** One change's table files and engine. */
+export interface RowChangeSession {
+  readonly io: WarehouseFiles
+  readonly db: DuckDb
+  readonly scratchDir: string
+}
+
+/** Rows of tasks as a relation; close it after its last query. */
+export const readRows = (
+  { io, db, scratchDir }: RowChangeSession,
+  request: Omit<TableReadRequest, 'io' | 'readable' | 'options'>,
+  signal: AbortSignal | undefined,
+): Promise<TableRelation> => {
+  const options = queryOptions(signal)
+  const readable = (uris: readonly string[]) => readablePaths(db, io, uris, scratchDir, options)
+  return tableRelation(db, { ...request, io, readable, options })
 }
 
 export interface RowChangeOptions {
@@ -87,14 +107,12 @@ export const lineageColumns = (metadata: TableMetadata): readonly string[] =>
 
 /** Writes rows as new data files of the table's present schema, spec and sort order. */
 export async function writeRows(
-  { io }: RowChangeContext,
-  db: DuckDb,
+  { io, db, scratchDir }: RowChangeSession,
   request: {
     readonly table: Table
     readonly schema: Schema
     /** SELECT text with every column of the schema, and the lineage columns where the table has them. */
     readonly query: string
-    readonly scratchDir: string
     readonly snapshotId: bigint
     readonly signal: AbortSignal | undefined
   },
@@ -108,7 +126,7 @@ export async function writeRows(
     schema: request.schema,
     spec,
     ...sortOrderSql(metadata, request.schema),
-    scratchDir: request.scratchDir,
+    scratchDir,
     place: (_tuple, path) => {
       const name = `rows-${request.snapshotId}-${String(count++).padStart(5, '0')}.parquet`
       return [dataFolder(metadata), ...(path === '' ? [] : [path]), name].join('/')
@@ -145,18 +163,16 @@ export const noDeletes: Pick<RowFiles, 'deletes' | 'replacedDeletes'> = { delete
 
 /** Writes the deletes of rows of data files, in the form that the table's version asks for. */
 export async function writeRowDeletes(
-  { io }: RowChangeContext,
-  db: DuckDb,
+  { io, db, scratchDir }: RowChangeSession,
   request: {
     readonly table: Table
     readonly tasks: readonly ScanTask[]
     readonly positions: ReadonlyMap<string, PositionSet>
-    readonly scratchDir: string
     readonly snapshotId: bigint
     readonly signal: AbortSignal | undefined
   },
 ): Promise<Pick<RowFiles, 'deletes' | 'replacedDeletes'>> {
-  const { table, tasks, positions, scratchDir, snapshotId } = request
+  const { table, tasks, positions, snapshotId } = request
   const { metadata } = table
   const options = queryOptions(request.signal)
   const deletes = tasks.flatMap((task) => {
@@ -166,7 +182,14 @@ export async function writeRowDeletes(
   const place = (index: number, extension: string): string =>
     `${dataFolder(metadata)}/deletes-${snapshotId}-${String(index).padStart(5, '0')}.${extension}`
   if (metadata.formatVersion >= 3) {
-    const vectors = await writeDeletionVectors(db, { deletes, place: (index) => place(index, 'puffin'), io, options })
+    const readable = (uris: readonly string[]) => readablePaths(db, io, uris, scratchDir, options)
+    const vectors = await writeDeletionVectors(db, {
+      deletes,
+      place: (index) => place(index, 'puffin'),
+      io,
+      readable,
+      options,
+    })
     return { deletes: vectors.files, replacedDeletes: vectors.replaced }
   }
   let count = 0
