@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { HindcastError, type CatalogConfig } from '../contract/index.ts'
+import type { CatalogConfig } from '../contract/index.ts'
 import type { Catalog } from '../iceberg/index.ts'
 import type { SqlCatalogOptions } from './catalog-sql/index.ts'
 
@@ -23,7 +23,9 @@ export async function openCatalog(config: CatalogConfig, { dir, ...shared }: Cat
       const { type: _, name, ...server } = config
       return openPostgresCatalog({ ...shared, name, server })
     }
-    case 'rest':
-      throw new HindcastError('FEATURE_UNSUPPORTED', 'REST catalogs are not there yet')
+    case 'rest': {
+      const { openRestCatalog } = await import('./catalog-rest/index.ts')
+      return openRestCatalog(config, shared)
+    }
   }
 }

@@ -82,7 +82,12 @@ export function applyUpdates(
     added: new Set(),
   }
   const updated = updates.reduce((state, update) => apply(state, update, fold), metadata)
-  return { ...updated, lastUpdatedMs: Math.max(updated.lastUpdatedMs, fold.nowMs) }
+  // What was main only within this change was never seen there, and is no history.
+  const seen = updated.snapshotLog.filter(
+    ({ snapshotId }) => !fold.added.has(snapshotId) || snapshotId === updated.currentSnapshotId,
+  )
+  const snapshotLog = seen.length === updated.snapshotLog.length ? updated.snapshotLog : seen
+  return { ...updated, snapshotLog, lastUpdatedMs: Math.max(updated.lastUpdatedMs, fold.nowMs) }
 }
 
 interface Fold {
@@ -249,8 +254,8 @@ function setRef(state: TableMetadata, name: string, ref: SnapshotRef, fold: Fold
 
 function removeRef(state: TableMetadata, name: string): TableMetadata {
   const refs = Object.fromEntries(Object.entries(state.refs).filter(([key]) => key !== name))
-  // As Iceberg's Java library has it: a table whose main is gone shows nothing and has no history.
-  return name === MAIN ? { ...state, refs, currentSnapshotId: null, snapshotLog: [] } : { ...state, refs }
+  // As Iceberg's Java library has it: a table whose main is gone shows nothing, and keeps the history of what it showed.
+  return name === MAIN ? { ...state, refs, currentSnapshotId: null } : { ...state, refs }
 }
 
 /** Takes snapshots out with what names them: refs, statistics, and the log up to their last entry, as Iceberg's Java library has it. */

@@ -37,7 +37,8 @@ async function work({ address, identifier, writer, commits }: AppendWorkerInput)
       const { change } = await appendFiles({ table, io, files, specId: 0, snapshotId, nowMs: Date.now() })
       const outcome = await catalog.commit(table, change)
       if (outcome.status === 'committed') break
-      await delay(Math.random() * 50)
+      // Who loses often waits longer, so that the others get done.
+      await delay(Math.random() * Math.min(20 * 2 ** turn, 2_000))
     }
   }
   await catalog.close()

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   appendFiles,
+  applyUpdates,
   planScan,
   qualifiedName,
   type Catalog,
@@ -16,7 +17,10 @@ import {
   type TableUpdate,
 } from '../../../src/iceberg/index.ts'
 import { dataFileOf, snapshotIdOf, type AppendWorkerInput } from './append-worker.ts'
-import { filesOf, openAddress, type CatalogUnderTest } from './catalog-under-test.ts'
+import { filesOf, openAddress, type CatalogUnderTest, type Lack } from './catalog-under-test.ts'
+
+/** On a machine that has none of it, servers and runtimes are fetched first. */
+const installTimeoutMs = 600_000
 
 const workerScript = fileURLToPath(new URL('append-worker.ts', import.meta.url))
 
@@ -43,12 +47,13 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
     beforeAll(async () => {
       target = await start()
       catalog = await openAddress(target.address)
-    })
+    }, installTimeoutMs)
     afterAll(async () => {
       await catalog?.close()
       await target?.[Symbol.asyncDispose]()
     })
 
+    const lacks = (what: Lack): boolean => target.lacks.includes(what)
     let namespaces = 0
     const inNewNamespace = (table = 'events'): TableIdentifier => ({ namespace: [`ns${++namespaces}`], name: table })
     const create = (identifier = inNewNamespace()): Promise<Table> => catalog.createTable(identifier, newTable)
@@ -79,12 +84,13 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       const identifier = inNewNamespace()
       expect(await catalog.tableExists(identifier)).toBe(false)
       const created = await create(identifier)
-      expect(created.metadata).toMatchObject({ formatVersion: 2, currentSnapshotId: null, refs: {} })
+      expect(created.metadata.formatVersion).toBe(2)
+      if (!lacks('empty tables')) expect(created.metadata).toMatchObject({ currentSnapshotId: null, refs: {} })
       expect(created.metadata.properties).toMatchObject({ owner: 'tests' })
       expect(created.metadata.schemas).toEqual([newTable.schema])
       const other = await openAddress(target.address)
       expect(await other.tableExists(identifier)).toBe(true)
-      expect(await other.loadTable(identifier)).toEqual(created)
+      expect((await other.loadTable(identifier)).metadata).toEqual(created.metadata)
       expect(await other.listTables(identifier.namespace)).toEqual([identifier])
       expect(await other.listTables()).toContainEqual(identifier)
       await other.close()
@@ -110,7 +116,13 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
         orderId: 1,
         fields: [{ sourceId: 5, transform: 'identity', direction: 'desc', nullOrder: 'nulls-last' } as const],
       }
-      const created = await catalog.createTable(identifier, { schema, spec, sortOrder })
+      const asked = catalog.createTable(identifier, { schema, spec, sortOrder })
+      if (lacks('field ids')) {
+        await expect(asked).rejects.toMatchObject({ code: 'FEATURE_UNSUPPORTED' })
+        expect(await catalog.tableExists(identifier)).toBe(false)
+        return
+      }
+      const created = await asked
       expect(created.metadata.schemas[0]?.fields).toEqual(schema.fields)
       expect(created.metadata.partitionSpecs).toEqual([spec])
       expect(created.metadata).toMatchObject({ lastColumnId: 9, lastPartitionId: 1004, defaultSortOrderId: 1 })
@@ -171,7 +183,8 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       expect(await catalog.dropNamespace(['outer', 'empty'])).toBe(true)
       expect(await catalog.dropNamespace(['outer', 'empty'])).toBe(false)
       await catalog.dropTable(identifier)
-      expect(await catalog.dropNamespace(['outer', 'inner'])).toBe(true)
+      // Where a namespace is made by its first table alone, it is gone with the last.
+      await catalog.dropNamespace(['outer', 'inner'])
       expect(await catalog.listNamespaces(['outer'])).toEqual([])
     })
 
@@ -256,10 +269,14 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
         summary,
       })
       const once = await commit(created, first.change)
-      expect(snapshotOf(once)).toEqual(first.snapshot)
-      expect(once.metadata).toMatchObject({ currentSnapshotId: firstId, lastSequenceNumber: 1n })
+      const { parentSnapshotId: _, ...withoutParent } = first.snapshot
+      expect(snapshotOf(once)).toEqual(lacks('history') ? withoutParent : first.snapshot)
+      const before = created.metadata.lastSequenceNumber
+      expect(once.metadata).toMatchObject({ currentSnapshotId: firstId, lastSequenceNumber: before + 1n })
       const twice = await commit(once, (await append(once, secondId)).change)
-      expect(snapshotOf(twice)).toMatchObject({ snapshotId: secondId, parentSnapshotId: firstId, sequenceNumber: 2n })
+      expect(snapshotOf(twice)?.snapshotId).toBe(secondId)
+      if (!lacks('history')) expect(snapshotOf(twice)?.parentSnapshotId).toBe(firstId)
+      expect(snapshotOf(twice)?.sequenceNumber).toBe(before + 2n)
       expect(twice.metadata.refs['main']?.snapshotId).toBe(secondId)
       expect((await planScan({ io, table: twice })).tasks).toHaveLength(2)
     })
@@ -269,7 +286,7 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       const { identifier } = created
       const base = await commit(created, (await append(created, 21n)).change)
       const staged = await append(base, 22n, 'audit')
-      if (!target.honoursBranches) {
+      if (lacks('branches')) {
         await expect(catalog.requireBranches(identifier)).rejects.toMatchObject({ code: 'FEATURE_UNSUPPORTED' })
         await expect(catalog.commit(base, staged.change)).rejects.toMatchObject({ code: 'FEATURE_UNSUPPORTED' })
         const { metadata } = await catalog.loadTable(identifier)
@@ -303,16 +320,17 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       expect(published.metadata.snapshotLog.map(({ snapshotId }) => snapshotId)).toEqual([21n, 22n])
     })
 
-    test('a table without snapshots can be asked for branches too, and is left as it was', async () => {
+    test('a new table, and one to be made, can be asked for branches too, and nothing is left of it', async () => {
       const created = await create()
       const asked = catalog.requireBranches(created.identifier)
-      if (target.honoursBranches) await asked
+      if (!lacks('branches')) await asked
       else await expect(asked).rejects.toMatchObject({ code: 'FEATURE_UNSUPPORTED' })
       const missing = catalog.requireBranches({ ...created.identifier, name: 'not_there' })
-      if (target.honoursBranches) await missing
+      if (!lacks('branches')) await missing
       else await expect(missing).rejects.toMatchObject({ code: 'FEATURE_UNSUPPORTED' })
+      const { currentSnapshotId, refs, snapshots } = created.metadata
       const { metadata } = await catalog.loadTable(created.identifier)
-      expect(metadata).toMatchObject({ currentSnapshotId: null, refs: {}, snapshots: [] })
+      expect(metadata).toMatchObject({ currentSnapshotId, refs, snapshots })
       expect(await catalog.listTables(created.identifier.namespace)).toEqual([created.identifier])
     })
 
@@ -333,6 +351,12 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       ]
       const updates: readonly TableUpdate[] = [{ action: 'set-properties', updates: { wrong: 'yes' } }]
       for (const requirement of wrong) {
+        const ofBranch = requirement.type === 'assert-ref-snapshot-id' && requirement.ref !== 'main'
+        if (ofBranch && lacks('branches')) {
+          const refused = catalog.commit(table, { requirements: [requirement], updates })
+          await expect(refused).rejects.toMatchObject({ code: 'FEATURE_UNSUPPORTED' })
+          continue
+        }
         const outcome = await catalog.commit(table, { requirements: [requirement], updates })
         expect(outcome, requirement.type).toMatchObject({ status: 'conflicted', reason: expect.any(String) })
       }
@@ -357,7 +381,8 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       await commit(table, ours.change)
       expect(await catalog.commit(table, theirs.change)).toMatchObject({ status: 'conflicted' })
       const { metadata } = await catalog.loadTable(table.identifier)
-      expect(metadata).toMatchObject({ currentSnapshotId: 41n, lastSequenceNumber: 1n })
+      const lastSequenceNumber = table.metadata.lastSequenceNumber + 1n
+      expect(metadata).toMatchObject({ currentSnapshotId: 41n, lastSequenceNumber })
       // The same snapshot once more, as after an answer that was lost.
       expect(await catalog.commit(table, ours.change)).toMatchObject({ status: 'conflicted' })
     })
@@ -379,12 +404,83 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
         updates: [{ action: 'set-properties', updates: { lost: 'yes' } }],
       })
       expect(outcome).toMatchObject({ status: 'conflicted' })
-      expect(await catalog.loadTable(first.identifier)).toEqual(second)
+      expect((await catalog.loadTable(first.identifier)).metadata).toEqual(second.metadata)
     })
 
-    test('eight processes that commit at once lose no update', async () => {
-      const [writers, commits] = [8, 4]
-      const { identifier } = await create()
+    test('every kind of update means the same to the catalog as to us', async () => {
+      // Nessie knows few of them, and adds properties of its own to each commit.
+      if (lacks('history')) return
+      const created = await create()
+      const first = await commit(created, (await append(created, 61n)).change)
+      const second = await commit(first, (await append(first, 62n)).change)
+      const statisticsOf = (snapshotId: bigint, more: Readonly<Record<string, unknown>>) => {
+        const statisticsPath = `${second.metadata.location}/metadata/${snapshotId}.stats`
+        const ours = { 'snapshot-id': Number(snapshotId), 'statistics-path': statisticsPath, 'file-size-in-bytes': 413 }
+        return { snapshotId, statisticsPath, fileSizeInBytes: 413n, json: { ...ours, ...more } }
+      }
+      const puffin = { 'file-footer-size-in-bytes': 42, 'blob-metadata': [] }
+      const field = { id: 7, name: 'extra', required: false, type: 'decimal(9, 2)' } as const
+      const steps: readonly (readonly TableUpdate[])[] = [
+        [{ action: 'set-location', location: `${second.metadata.location}-moved` }],
+        [{ action: 'set-statistics', statistics: statisticsOf(62n, puffin) }],
+        [{ action: 'set-partition-statistics', partitionStatistics: statisticsOf(62n, {}) }],
+        [{ action: 'remove-statistics', snapshotId: 62n }],
+        [{ action: 'remove-partition-statistics', snapshotId: 62n }],
+        [
+          // Two of each, of which the first is never used.
+          ...[6, 7].flatMap((id, i): TableUpdate[] => [
+            {
+              action: 'add-schema',
+              schema: { schemaId: i + 1, fields: [...newTable.schema.fields, { ...field, id }] },
+              lastColumnId: id,
+            },
+            {
+              action: 'add-spec',
+              spec: {
+                specId: i + 1,
+                fields: [{ sourceId: 1, fieldId: 1000 + i, name: 'b', transform: `bucket[${id}]` }],
+              },
+            },
+          ]),
+          { action: 'set-current-schema', schemaId: -1 },
+          { action: 'set-default-spec', specId: -1 },
+        ],
+        [{ action: 'remove-schemas', schemaIds: [1] }],
+        [{ action: 'remove-partition-specs', specIds: [1] }],
+        [{ action: 'remove-snapshots', snapshotIds: [61n] }],
+        [{ action: 'upgrade-format-version', formatVersion: 3 }],
+        [{ action: 'remove-properties', removals: ['owner'] }],
+        [63n, 64n].flatMap((snapshotId): TableUpdate[] => [
+          {
+            action: 'add-snapshot',
+            snapshot: {
+              snapshotId,
+              parentSnapshotId: snapshotId - 1n,
+              sequenceNumber: snapshotId - 60n,
+              timestampMs: second.metadata.lastUpdatedMs + Number(snapshotId),
+              manifestList: `${second.metadata.location}/metadata/${snapshotId}.avro`,
+              summary: { operation: 'append' },
+              schemaId: 2,
+              firstRowId: 10n * (snapshotId - 63n),
+              addedRows: 10n,
+            },
+          },
+          { action: 'set-snapshot-ref', refName: 'main', ref: { type: 'branch', snapshotId } },
+        ]),
+        [{ action: 'remove-snapshot-ref', refName: 'main' }],
+      ]
+      let table = second
+      for (const updates of steps) {
+        const wanted = applyUpdates(table.metadata, updates, { nowMs: table.metadata.lastUpdatedMs })
+        table = await update(table, ...updates)
+        expect(comparable(table), updates[0]?.action).toEqual(comparable({ metadata: wanted }))
+      }
+    })
+
+    test('eight processes that commit at once lose no update', { timeout: 300_000 }, async () => {
+      const [writers, commits] = [8, 3]
+      const created = await create()
+      const { identifier } = created
       await Promise.all(
         Array.from({ length: writers }, (_, writer) => {
           const input: AppendWorkerInput = { address: target.address, identifier, writer, commits }
@@ -396,15 +492,17 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       const ids = Array.from({ length: writers * commits }, (_, i) =>
         snapshotIdOf(i % writers, Math.floor(i / writers)),
       )
-      const { tasks: files } = await planScan({ io: filesOf(target.address), table })
-      const paths = files.map(({ dataFile }) => dataFile.filePath).sort()
+      const { tasks } = await planScan({ io: filesOf(target.address), table })
+      const paths = tasks.map(({ dataFile }) => dataFile.filePath).sort()
       const wanted = Array.from({ length: writers * commits }, (_, i) =>
         dataFileOf(`${i % writers}-${Math.floor(i / writers)}`),
       )
       expect(paths).toEqual(wanted.map(({ filePath }) => filePath).sort())
-      expect(metadata.lastSequenceNumber).toBe(BigInt(writers * commits))
+      const before = created.metadata.lastSequenceNumber
+      expect(metadata.lastSequenceNumber).toBe(before + BigInt(writers * commits))
+      if (lacks('history')) return
       const sorted = [...metadata.snapshots].sort((a, b) => Number(a.sequenceNumber - b.sequenceNumber))
-      expect(sorted.map(({ sequenceNumber }) => sequenceNumber)).toEqual(ids.map((_, i) => BigInt(i + 1)))
+      expect(sorted.map(({ sequenceNumber }) => sequenceNumber)).toEqual(ids.map((_, i) => before + BigInt(i + 1)))
       expect(new Set(sorted.map(({ snapshotId }) => snapshotId))).toEqual(new Set(ids))
       // One chain, without a fork.
       expect(sorted.map(({ parentSnapshotId }) => parentSnapshotId)).toEqual([
@@ -413,6 +511,12 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
       ])
     })
   })
+}
+
+/** Metadata without what each commit sets by the clock or by its own files. */
+function comparable({ metadata }: Pick<Table, 'metadata'>): object {
+  const { lastUpdatedMs: _, metadataLog: __, ...rest } = metadata
+  return rest
 }
 
 function snapshotOf({ metadata }: Table): Snapshot | undefined {

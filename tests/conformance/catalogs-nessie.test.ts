@@ -1,0 +1,4 @@
+import { catalogSuite } from '../support/catalogs/catalog-suite.ts'
+import { startNessie } from '../support/catalogs/nessie.ts'
+
+catalogSuite('REST (Nessie)', startNessie)

@@ -1,0 +1,4 @@
+import { catalogSuite } from '../support/catalogs/catalog-suite.ts'
+import { startRestFixture } from '../support/catalogs/rest-fixture.ts'
+
+catalogSuite('REST (Iceberg’s fixture)', startRestFixture)
