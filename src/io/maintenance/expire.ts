@@ -1,5 +1,6 @@
 import {
   applyUpdates,
+  type Catalog,
   expireSnapshots,
   type ExpireSnapshotsRequest,
   type Snapshot,
@@ -11,6 +12,7 @@ import { Deletions } from './delete-files.ts'
 import { unreachableFiles, type UnreachableFiles } from './unreachable-files.ts'
 
 export interface MaintenanceContext extends CommitContext {
+  readonly catalog: Pick<Catalog, 'loadTable' | 'commit' | 'listTables'>
   readonly io: WarehouseFiles
   /** Epoch ms. */
   readonly now: () => number

@@ -4,3 +4,4 @@ export {
   type RewriteManifestsOptions,
   type RewriteManifestsReport,
 } from './rewrite-manifests.ts'
+export { removeOrphanFiles, type OrphanOptions, type OrphanReport } from './orphan-files.ts'

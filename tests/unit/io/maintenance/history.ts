@@ -36,7 +36,6 @@ const schema: Schema = {
     { id: 2, name: 'value', required: false, type: 'long' },
   ],
 }
-const spec = { specId: 0, fields: [{ sourceId: 1, fieldId: 1000, name: 'day', transform: 'identity' }] }
 const identifier = { namespace: ['ns'], name: 't' }
 export const location = 'file:///warehouse/ns/t'
 
@@ -91,12 +90,17 @@ export class History {
   table!: Table
   #made = 0
 
-  static async create(properties: Readonly<Record<string, string>> = {}, formatVersion: 2 | 3 = 2): Promise<History> {
+  static async create(
+    properties: Readonly<Record<string, string>> = {},
+    formatVersion: 2 | 3 = 2,
+    at = location,
+    fieldName = 'day',
+  ): Promise<History> {
     const history = new History()
     history.table = await history.catalog.createTable(identifier, {
       schema,
-      spec,
-      location,
+      spec: { specId: 0, fields: [{ sourceId: 1, fieldId: 1000, name: fieldName, transform: 'identity' }] },
+      location: at,
       formatVersion,
       properties: { 'commit.manifest.min-count-to-merge': '3', ...properties },
     })
@@ -125,11 +129,11 @@ export class History {
     try {
       switch (kind) {
         case 'append':
-          return await this.commit(await appendFiles({ ...base, files: this.#newFiles(1 + (other % 3)), specId: 0 }))
+          return await this.commit(await appendFiles({ ...base, files: this.newFiles(1 + (other % 3)), specId: 0 }))
         case 'overwrite': {
           const removed = (await this.live(branch)).filter((_, index) => (other >> (index % 8)) % 2 === 1)
           if (removed.length === 0) return
-          const added = other % 4 === 0 ? [] : this.#newFiles(1).map((dataFile) => ({ dataFile, specId: 0 }))
+          const added = other % 4 === 0 ? [] : this.newFiles(1).map((dataFile) => ({ dataFile, specId: 0 }))
           return await this.commit(await overwriteFiles({ ...base, removed, added }))
         }
         case 'delete rows': {
@@ -157,7 +161,7 @@ export class History {
         case 'stage': {
           // Written and then left without a branch, as write-audit-publish by wap.id does.
           const name = `staging-${this.#made}`
-          await this.commit(await appendFiles({ ...base, branch: name, files: this.#newFiles(2), specId: 0 }))
+          await this.commit(await appendFiles({ ...base, branch: name, files: this.newFiles(2), specId: 0 }))
           const staged = this.table.metadata.refs[name]?.snapshotId as bigint
           return await this.commit(dropRef({ table: this.table, ref: name, expected: staged }))
         }
@@ -282,12 +286,12 @@ export class History {
     await this.io.deleteAll(unused)
   }
 
-  #newFiles(count: number): DataFile[] {
+  newFiles(count: number): DataFile[] {
     return Array.from({ length: count }, (_, index) => this.#newFile((this.#made + index) % 4))
   }
 
   #newFile(day: number): DataFile {
-    const filePath = `${location}/data/day=${day}/${this.#made}-${this.io.files.size}.parquet`
+    const filePath = `${this.table.metadata.location}/data/day=${day}/${this.#made}-${this.io.files.size}.parquet`
     this.io.put(filePath)
     const content = DataContent.data
     return { content, filePath, fileFormat: 'PARQUET', partition: [day], recordCount: 10n, fileSizeInBytes: 1n }
