@@ -5,6 +5,8 @@ import {
   newTableMetadata,
   parseTableMetadata,
   serializeTableMetadata,
+  tableMetadataFromJson,
+  tableMetadataToJson,
   type SnapshotRef,
   type TableMetadata,
 } from '../../../src/iceberg/index.ts'
@@ -32,6 +34,15 @@ const unknownValue = fc.oneof(
   }),
 )
 
+/** As a lossless parser gives them: numbers that a double holds are no bigints. */
+const longs = (json: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(json).map(([key, value]) => [
+      key,
+      typeof value === 'bigint' && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value,
+    ]),
+  )
+
 const metadata: fc.Arbitrary<TableMetadata> = fc
   .uniqueArray(id, { minLength: 1, maxLength: 5 })
   .chain((ids) =>
@@ -44,19 +55,60 @@ const metadata: fc.Arbitrary<TableMetadata> = fc
         tag: fc.constantFrom(...ids),
         age: fc.option(fc.integer({ min: 1 }), { nil: undefined }),
         ids: fc.constant(ids),
+        formatVersion: fc.constantFrom(2 as const, 3 as const),
+        rows: fc.array(fc.bigInt({ min: 0n, max: 2n ** 40n }), { minLength: ids.length, maxLength: ids.length }),
+        level: fc.dictionary(unknownKey, unknownValue, { noNullPrototype: true, minKeys: 1, maxKeys: 2 }),
+        several: fc.option(fc.uniqueArray(fc.integer({ min: 1, max: 99 }), { minLength: 2, maxLength: 3 })),
       },
       { noNullPrototype: true },
     ),
   )
-  .map(({ summary, properties, unknown, main, tag, age, ids }): TableMetadata => {
+  .map(({ summary, properties, unknown, main, tag, age, ids, formatVersion, rows, level, several }): TableMetadata => {
+    const isThird = formatVersion === 3
+    const before = (index: number): bigint => rows.slice(0, index).reduce((sum, count) => sum + count, 2n ** 61n)
+    const sources =
+      isThird && several !== null ? { sourceId: several[0] as number, sourceIds: several } : { sourceId: 2 }
+    const statistics = { snapshotId: tag, statisticsPath: 's', fileSizeInBytes: 2n ** 60n }
+    const json = { 'snapshot-id': tag, 'statistics-path': 's', 'file-size-in-bytes': 2n ** 60n, ...level }
     const refs: Record<string, SnapshotRef> = {
       ...(main === null
         ? {}
         : { main: { snapshotId: main, type: 'branch', ...(age === undefined ? {} : { maxRefAgeMs: age }) } }),
-      'v 1': { snapshotId: tag, type: 'tag' },
+      'v 1': { snapshotId: tag, type: 'tag', unknownFields: level },
     }
     return {
       ...empty,
+      formatVersion,
+      schemas: [
+        {
+          ...schema,
+          fields: schema.fields.map((field, index) => ({
+            ...field,
+            ...(isThird && index === 0 ? { initialDefault: 'a', writeDefault: 'b' } : {}),
+            ...(index === 1 ? { unknownFields: level } : {}),
+          })),
+          unknownFields: level,
+        },
+      ],
+      partitionSpecs: [
+        {
+          specId: 0,
+          fields: [{ ...sources, fieldId: 1000, name: 'p', transform: 'day', unknownFields: level }],
+          unknownFields: level,
+        },
+      ],
+      sortOrders: [
+        {
+          orderId: 0,
+          fields: [
+            { ...sources, transform: 'identity', direction: 'desc', nullOrder: 'nulls-last', unknownFields: level },
+          ],
+          unknownFields: level,
+        },
+      ],
+      statistics: [{ ...statistics, json: longs(json) }],
+      partitionStatistics: [{ ...statistics, json: longs(json) }],
+      nextRowId: isThird ? before(ids.length) : 0n,
       lastSequenceNumber: 2n ** 62n,
       properties,
       currentSnapshotId: main,
@@ -69,6 +121,8 @@ const metadata: fc.Arbitrary<TableMetadata> = fc
         manifestList: `${location}/metadata/${index}.avro`,
         summary: { ...summary, operation: 'append' },
         schemaId: 0,
+        ...(isThird ? { firstRowId: before(index), addedRows: rows[index] as bigint } : {}),
+        unknownFields: level,
       })),
       snapshotLog: ids.map((snapshotId, timestampMs) => ({ snapshotId, timestampMs })),
       metadataLog: [{ metadataFile: 'a', timestampMs: 1 }],
@@ -76,11 +130,56 @@ const metadata: fc.Arbitrary<TableMetadata> = fc
     }
   })
 
-test('metadata survives its file: ids beyond 2^53 to the digit, unknown fields as they came', () => {
+test('metadata of versions 2 and 3 survives its file: ids beyond 2^53 to the digit, unknown fields as they came', () => {
   fc.assert(
     fc.property(metadata, (given) => {
       expect(parseTableMetadata(serializeTableMetadata(given), 'f')).toEqual(given)
     }),
+  )
+})
+
+test('what version 1 does not say, of the same table, is filled in, and raised to version 2 it survives its file', () => {
+  fc.assert(
+    fc.property(
+      metadata.filter(({ formatVersion }) => formatVersion === 2),
+      (given) => {
+        const {
+          'last-sequence-number': _sequence,
+          'table-uuid': _uuid,
+          'last-partition-id': _partition,
+          schemas,
+          'current-schema-id': _schema,
+          'partition-specs': specs,
+          'default-spec-id': _spec,
+          snapshots,
+          refs: _refs,
+          ...rest
+        } = tableMetadataToJson(given)
+        const numbered = snapshots as readonly Record<string, unknown>[]
+        const json = {
+          ...rest,
+          'format-version': 1,
+          schema: (schemas as unknown[])[0],
+          'partition-spec': (specs as { fields: unknown }[])[0]?.fields,
+          snapshots: numbered.map((snapshot) => ({ ...snapshot, 'sequence-number': undefined })),
+        }
+        const read = tableMetadataFromJson(json, 'f')
+        const main = given.refs['main']
+        const expected: TableMetadata = {
+          ...given,
+          formatVersion: 1,
+          tableUuid: read.tableUuid,
+          lastSequenceNumber: 0n,
+          // The list of fields alone has no attributes.
+          partitionSpecs: given.partitionSpecs.map(({ specId, fields }) => ({ specId, fields })),
+          snapshots: given.snapshots.map((snapshot) => ({ ...snapshot, sequenceNumber: 0n })),
+          refs: main === undefined ? {} : { main: { snapshotId: main.snapshotId, type: 'branch' } },
+        }
+        expect(read).toEqual(expected)
+        const raised: TableMetadata = { ...read, formatVersion: 2 }
+        expect(parseTableMetadata(serializeTableMetadata(raised), 'f')).toEqual(raised)
+      },
+    ),
   )
 })
 
