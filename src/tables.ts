@@ -4,6 +4,16 @@ export { openCatalog } from './io/catalog.ts'
 export { commitChange, commitSnapshot, type CommitContext } from './io/commit.ts'
 export { openDuckDb, type DuckDb } from './io/duckdb.ts'
 export { expressionSql } from './io/expression-sql.ts'
+export {
+  normalizeUri,
+  openFiles,
+  openStorage,
+  within,
+  type FilesOptions,
+  type ProjectStorage,
+  type StorageOptions,
+  type WarehouseFiles,
+} from './io/files/index.ts'
 export { writePartitions, type WriteRequest } from './io/parquet-write.ts'
 export { loadSettings, type ProjectSettings } from './io/project-config.ts'
 export {

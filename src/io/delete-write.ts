@@ -24,6 +24,7 @@ import {
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 import type { WarehouseFiles } from './files/index.ts'
 import { FILE_PATH_ID, POSITION_ID, previousPositions } from './position-deletes.ts'
+import type { ReadableFiles } from './readable-paths.ts'
 
 /** Rows to delete from one data file. */
 export interface RowDeletes {
@@ -184,8 +185,7 @@ export async function writeDeletionVectors(
     readonly deletes: readonly RowDeletes[]
     /** URI of the nth Puffin file. */
     readonly place: (index: number) => string
-    readonly io: Pick<FileIO, 'create' | 'readRange'>
-    readonly readable?: (uris: readonly string[]) => Promise<readonly string[]>
+    readonly io: Pick<FileIO, 'create'> & ReadableFiles
     readonly options?: QueryOptions
   },
 ): Promise<DeletionVectors> {

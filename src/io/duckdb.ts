@@ -27,7 +27,7 @@ export interface DuckDbOptions {
   readonly threads: number
   /** `'2GB'`, or a number of bytes. */
   readonly memoryLimit: string | number
-  /** Local folder where DuckDB spills what does not fit; made when missing. */
+  /** Local folder where DuckDB spills what does not fit, and copies of remote files lie; made when missing, and not removed. */
   readonly tempDirectory: string
   /** Local path of DuckDB's httpfs extension; by default one that was installed for this version of DuckDB, if any; `off` for none. */
   readonly httpfs?: string
@@ -56,6 +56,8 @@ export type DuckDbScalar = string | number | bigint | boolean | null
 export interface DuckDb extends AsyncDisposable {
   /** Where the httpfs extension is to be found, as `DuckDbOptions` has it; it is loaded by whoever needs it. */
   readonly httpfs: string | undefined
+  /** Local folder of what the engine needs for as long as it lives. */
+  readonly tempDirectory: string
   run(sql: string, options?: QueryOptions): Promise<void>
   /**
    * All rows as plain values, without loss: 64-bit and larger integers, times and timestamps (micros, or nanoseconds where the type has them) are bigint, dates are days
@@ -122,6 +124,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
 
   const db: DuckDb = {
     httpfs: options.httpfs,
+    tempDirectory: options.tempDirectory,
     run: (sql, query = {}) =>
       guarded(query, sql, async () => {
         await connection.run(sql)

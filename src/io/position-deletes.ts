@@ -14,7 +14,7 @@ import {
   type PositionSet,
 } from '../iceberg/index.ts'
 import { pathList, type DuckDb, type QueryOptions } from './duckdb.ts'
-import { toPath } from './files/index.ts'
+import { readablePaths, type ReadableFiles } from './readable-paths.ts'
 import { requireParquet } from './parquet-schema.ts'
 
 /** Reserved field ids of position delete files: https://iceberg.apache.org/spec/#reserved-field-ids */
@@ -77,8 +77,7 @@ export async function previousPositions(
   db: DuckDb,
   targets: readonly Omit<DeleteTarget, 'number'>[],
   request: {
-    readonly io: Pick<FileIO, 'readRange'>
-    readonly readable?: (uris: readonly string[]) => Promise<readonly string[]>
+    readonly io: ReadableFiles
     readonly options?: QueryOptions
   },
 ): Promise<readonly (PositionSet | null)[]> {
@@ -101,10 +100,11 @@ export async function previousPositions(
   }
   if (inFiles.length === 0) return positions
   const table = `hindcast_previous_${randomUUID().replaceAll('-', '')}`
-  const { readable = localPaths, options = {} } = request
+  const { io, options = {} } = request
+  const readable = (uris: readonly string[]) => readablePaths(db, io, uris, options)
   try {
     await db.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} (key BIGINT NOT NULL)`)
-    await loadDeleteFiles(db, table, inFiles, { io: request.io, readable, options })
+    await loadDeleteFiles(db, table, inFiles, { io, readable, options })
     const rows = await db.rows<{ number: bigint; positions: readonly bigint[] }>(
       `SELECT key >> ${positionBits} AS number, list(key & ${(1n << positionBits) - 1n}) AS positions
        FROM ${quoteIdentifier(table)} GROUP BY number`,
@@ -119,8 +119,6 @@ export async function previousPositions(
     await db.run(`DROP TABLE IF EXISTS ${quoteIdentifier(table)}`).catch(() => undefined)
   }
 }
-
-export const localPaths = (uris: readonly string[]): Promise<readonly string[]> => Promise.resolve(uris.map(toPath))
 
 function* keysOf(batch: readonly { readonly number: number; readonly positions: PositionSet }[]) {
   for (const { number, positions } of batch) {

@@ -3,29 +3,27 @@ import { access as accessFile, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HindcastError } from '../contract/index.ts'
 import { mapConcurrently } from '../iceberg/index.ts'
-import type { DuckDb } from './duckdb.ts'
+import type { DuckDb, QueryOptions } from './duckdb.ts'
 import { isLocal, normalizeUri, toPath, type S3Access, type WarehouseFiles } from './files/index.ts'
 import { engineReaches, engineTakesLiterally, grantAccess, loadHttpfs } from './httpfs.ts'
 
 /** Files copied to local disk at once. */
 const copies = 4
 
-export interface ReadablePathsOptions {
-  readonly signal?: AbortSignal
-}
+/** As much of a table's files as reading its rows takes. */
+export type ReadableFiles = Pick<WarehouseFiles, 'readRange' | 'download' | 'accessTo'>
 
 /**
  * What DuckDB opens for these files, in their order: the local path of a local file; for one in S3 the URI itself where the engine has
- * its httpfs extension, which is then given the access that `files` has; else the path of a copy below `scratchDir`, which lasts as long as
- * that folder, and is made once. Rows are the same either way.
+ * its httpfs extension, which is then given the access that `files` has; else the path of a copy in the engine's temporary folder, which
+ * is made once. Rows are the same either way.
  * @throws what `WarehouseFiles` throws; CANCELLED; CONFIG_INVALID when the configured extension cannot be loaded
  */
 export async function readablePaths(
   db: DuckDb,
-  files: WarehouseFiles,
+  files: ReadableFiles,
   uris: readonly string[],
-  scratchDir: string,
-  { signal }: ReadablePathsOptions = {},
+  { signal }: QueryOptions = {},
 ): Promise<readonly string[]> {
   const distinct = [...new Set(uris)]
   const granted = new Map<string, S3Access>()
@@ -35,7 +33,7 @@ export async function readablePaths(
     }
     if (isLocal(uri)) return toPath(uri)
     const access = await accessOfEngine(db, files, uri)
-    if (access === null) return copied(files, uri, join(scratchDir, 'copies'))
+    if (access === null) return copied(files, uri, join(db.tempDirectory, 'copies'))
     if (!granted.has(access.scope)) granted.set(access.scope, access)
     return normalizeUri(uri)
   })
@@ -45,13 +43,13 @@ export async function readablePaths(
 }
 
 /** Null where the engine cannot read the file by itself. */
-async function accessOfEngine(db: DuckDb, files: WarehouseFiles, uri: string): Promise<S3Access | null> {
+async function accessOfEngine(db: DuckDb, files: ReadableFiles, uri: string): Promise<S3Access | null> {
   if (!engineTakesLiterally(uri) || !(await loadHttpfs(db))) return null
   const access = await files.accessTo(uri)
   return access !== null && engineReaches(access) ? access : null
 }
 
-async function copied(files: WarehouseFiles, uri: string, folder: string): Promise<string> {
+async function copied(files: ReadableFiles, uri: string, folder: string): Promise<string> {
   const path = join(folder, createHash('sha256').update(uri).digest('hex').slice(0, 32))
   const there = await accessFile(path).then(
     () => true,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { quoteIdentifier, quoteString } from '../compile/quote.ts'
 import { HindcastError, nearest } from '../contract/index.ts'
-import { type FileIO, type NestedField, type ScanTask, type Schema, type TableMetadata } from '../iceberg/index.ts'
+import { type NestedField, type ScanTask, type Schema, type TableMetadata } from '../iceberg/index.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 import { duckDbType } from './duckdb-types.ts'
 import {
@@ -13,7 +13,8 @@ import {
   type Scopes,
 } from './equality-deletes.ts'
 import { fileBranches, perFile, type Branch } from './file-branches.ts'
-import { loadDeletedPositions, localPaths, positionKey } from './position-deletes.ts'
+import { loadDeletedPositions, positionKey } from './position-deletes.ts'
+import { readablePaths, type ReadableFiles } from './readable-paths.ts'
 
 export type ReadTask = Pick<ScanTask, 'dataFile' | 'specId' | 'sequenceNumber' | 'deletes'>
 
@@ -26,9 +27,7 @@ export interface TableReadRequest {
   readonly columns?: readonly string[]
   /** An SQL predicate over these columns, which need not be among the relation's. */
   readonly filter?: { readonly sql: string; readonly columns: readonly string[] }
-  readonly io: Pick<FileIO, 'readRange'>
-  /** What DuckDB opens for these URIs, in their order: local paths unless given. */
-  readonly readable?: (uris: readonly string[]) => Promise<readonly string[]>
+  readonly io: ReadableFiles
   readonly options?: QueryOptions
 }
 
@@ -85,7 +84,12 @@ export async function tableRelation(db: DuckDb, request: TableReadRequest): Prom
     for (const { name } of left) await db.run(`DROP TABLE ${quoteIdentifier(name)}`)
   }
   try {
-    const paths = await (request.readable ?? localPaths)(tasks.map(({ dataFile }) => dataFile.filePath))
+    const paths = await readablePaths(
+      db,
+      request.io,
+      tasks.map(({ dataFile }) => dataFile.filePath),
+      options,
+    )
     const placed = tasks.map((task, index) => ({ task, path: paths[index] ?? '' }))
     const part = { db, request, wanted, prefix, options }
     const parts = [
@@ -155,7 +159,7 @@ async function rowsOf(context: PartContext, placed: readonly PlacedTask[]): Prom
 async function survivingRows(context: PartContext, placed: readonly PlacedTask[]): Promise<readonly string[]> {
   if (placed.length === 0) return []
   const { db, request, wanted, prefix, options } = context
-  const readable = request.readable ?? localPaths
+  const readable = (uris: readonly string[]) => readablePaths(db, request.io, uris, options)
   const scopes = partitionScopes()
   const equality = await loadEqualityDeletes(
     db,

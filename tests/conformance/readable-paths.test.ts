@@ -35,7 +35,12 @@ afterAll(async () => {
 })
 
 const engine = (setting: string): Promise<DuckDb> =>
-  openDuckDb({ threads: 1, memoryLimit: '1GB', tempDirectory: join(dir.path, 'spill'), httpfs: setting })
+  openDuckDb({
+    threads: 1,
+    memoryLimit: '1GB',
+    tempDirectory: join(dir.path, `engine-${randomUUID()}`),
+    httpfs: setting,
+  })
 
 /** Puts a file of rows `first…first + count` there. */
 async function put(uri: string, first: number, count: number): Promise<void> {
@@ -48,8 +53,7 @@ async function put(uri: string, first: number, count: number): Promise<void> {
   await io.adopt(local, uri)
 }
 
-const scratchDir = (): string => join(dir.path, `scratch-${randomUUID()}`)
-const copiesIn = (scratch: string): Promise<string[]> => readdir(join(scratch, 'copies')).catch(() => [])
+const copiesOf = (db: DuckDb): Promise<string[]> => readdir(join(db.tempDirectory, 'copies')).catch(() => [])
 
 test('rows are the same, in order, by the extension and by copies, also as bytes of a file', async () => {
   const uris = Array.from({ length: 5 }, (_, i) => `${root}/same/part=${i}/rows ${i}.parquet`)
@@ -60,10 +64,9 @@ test('rows are the same, in order, by the extension and by copies, also as bytes
   const results: Buffer[] = []
   for (const setting of [httpfs, 'off']) {
     await using db = await engine(setting)
-    const scratch = scratchDir()
-    const paths = await readablePaths(db, io, all, scratch)
+    const paths = await readablePaths(db, io, all)
     expect(paths).toHaveLength(all.length)
-    expect(await copiesIn(scratch)).toHaveLength(setting === 'off' ? 5 : 0)
+    expect(await copiesOf(db)).toHaveLength(setting === 'off' ? 5 : 0)
     if (setting !== 'off') expect(paths.slice(0, 5)).toEqual(uris.toReversed())
     expect(paths[5]).toBe(local)
     const out = join(dir.path, `out-${results.length}.parquet`)
@@ -73,7 +76,7 @@ test('rows are the same, in order, by the extension and by copies, also as bytes
     )
     results.push(await readFile(out))
     // A second relation over the same files copies nothing again.
-    expect(await readablePaths(db, io, all, scratch)).toEqual(paths)
+    expect(await readablePaths(db, io, all)).toEqual(paths)
   }
   expect(results[0]?.equals(results[1] ?? Buffer.of())).toBe(true)
 })
@@ -108,8 +111,7 @@ test('whatever a name looks like, the engine reads that file and no other', asyn
   const uris = names.map((name) => `${root}/odd/${name}`)
   for (const [i, uri] of uris.entries()) await put(uri, i, 1)
   await using db = await engine(httpfs)
-  const scratch = scratchDir()
-  const paths = await readablePaths(db, io, uris, scratch)
+  const paths = await readablePaths(db, io, uris)
   for (const [i, path] of paths.entries()) {
     const rows = await db.rows<{ id: bigint }>(`FROM read_parquet(${pathList([path])}, hive_partitioning = false)`)
     expect(
@@ -117,7 +119,7 @@ test('whatever a name looks like, the engine reads that file and no other', asyn
       names[i],
     ).toEqual([BigInt(i)])
   }
-  expect(await copiesIn(scratch)).toHaveLength(6)
+  expect(await copiesOf(db)).toHaveLength(6)
 })
 
 test('each file is read with the access that its table was vended', async () => {
@@ -139,7 +141,7 @@ test('each file is read with the access that its table was vended', async () => 
     })
   await using db = await engine(httpfs)
   const ids = async (files: WarehouseFiles, uri: string): Promise<readonly bigint[]> => {
-    const [path = ''] = await readablePaths(db, files, [uri], scratchDir())
+    const [path = ''] = await readablePaths(db, files, [uri])
     return (await db.rows<{ id: bigint }>(`FROM read_parquet(${pathList([path])})`)).map(({ id }) => id)
   }
   for (const [i, name] of ['one', 'two', 'three'].entries()) await put(`${root}/${name}/x.parquet`, i, 1)
@@ -166,7 +168,7 @@ test('what is missing, refused or unreachable has its own code, and no error tel
       s3: { ...server.settings, endpoint, secretAccessKey: secret, sessionToken: `${secret} token` },
     })
     await using db = await engine(setting)
-    const error: unknown = await readablePaths(db, files, [uri], scratchDir())
+    const error: unknown = await readablePaths(db, files, [uri])
       .then((paths) => db.run(`FROM read_parquet(${pathList(paths)})`))
       .catch((thrown: unknown) => thrown)
     expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('secret token')
@@ -191,16 +193,16 @@ test('what is missing, refused or unreachable has its own code, and no error tel
 test('an extension that cannot be loaded is an error where one was configured', async () => {
   await put(`${root}/x.parquet`, 0, 1)
   await using db = await engine(join(dir.path, 'none.duckdb_extension'))
-  await expect(readablePaths(db, io, [`${root}/x.parquet`], scratchDir())).rejects.toMatchObject({
+  await expect(readablePaths(db, io, [`${root}/x.parquet`])).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: expect.stringContaining('engine.httpfs'),
   })
-  expect(await readablePaths(db, io, [toUri('/local/x')], scratchDir())).toEqual(['/local/x'])
+  expect(await readablePaths(db, io, [toUri('/local/x')])).toEqual(['/local/x'])
 })
 
 test('an interrupted reading copies no more files', async () => {
   await using db = await engine('off')
-  await expect(
-    readablePaths(db, io, [`${root}/x.parquet`], scratchDir(), { signal: AbortSignal.abort() }),
-  ).rejects.toMatchObject({ code: 'CANCELLED' })
+  await expect(readablePaths(db, io, [`${root}/x.parquet`], { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: 'CANCELLED',
+  })
 })

@@ -9,7 +9,6 @@ import {
 import { HindcastError, type AuditResult } from '../../contract/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
-import { readablePaths } from '../readable-paths.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { tableRelation } from '../table-read.ts'
@@ -49,7 +48,7 @@ export async function runAudit(
   const columns = auditColumns(audit, plan.definition)
   const options = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
   const io = runtime.tableFiles(table)
-  const measurements = await runtime.withEngine(async (db, scratchDir): Promise<AuditMeasurements> => {
+  const measurements = await runtime.withEngine(async (db): Promise<AuditMeasurements> => {
     const relation = (files: readonly DataFile[]) =>
       tableRelation(db, {
         metadata: table.metadata,
@@ -57,7 +56,6 @@ export async function runAudit(
         tasks: files.map((dataFile) => ({ dataFile, specId: 0, sequenceNumber: 0n, deletes: [] })),
         columns,
         io,
-        readable: (uris) => readablePaths(db, io, uris, scratchDir, options),
         options,
       })
     const measure = async (ordinals: readonly number[]): Promise<Measurement> => {

@@ -4,7 +4,6 @@ import { encodeManifest, EntryStatus, mapConcurrently, type DataFile } from '../
 import { partitionAt } from '../../plan/index.ts'
 import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitions } from '../parquet-write.ts'
-import { readablePaths } from '../readable-paths.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { tableRelation } from '../table-read.ts'
@@ -117,7 +116,6 @@ async function compute(
       ...slicedScan(source, slice.files),
       columns,
       io: sourceFiles,
-      readable: (uris) => readablePaths(db, sourceFiles, uris, scratchDir, engineOptions),
       options: engineOptions,
     })
     await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, engineOptions)

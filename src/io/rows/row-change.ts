@@ -23,7 +23,6 @@ import { writeDeletionVectors, writePositionDeletes } from '../delete-write.ts'
 import type { DuckDb } from '../duckdb.ts'
 import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitions } from '../parquet-write.ts'
-import { readablePaths } from '../readable-paths.ts'
 import { sortOrderSql } from '../sort-order-sql.ts'
 import { tableRelation, type TableReadRequest, type TableRelation } from '../table-read.ts'
 
@@ -47,14 +46,10 @@ export interface RowChangeSession {
 
 /** Rows of tasks as a relation; close it after its last query. */
 export const readRows = (
-  { io, db, scratchDir }: RowChangeSession,
-  request: Omit<TableReadRequest, 'io' | 'readable' | 'options'>,
+  { io, db }: RowChangeSession,
+  request: Omit<TableReadRequest, 'io' | 'options'>,
   signal: AbortSignal | undefined,
-): Promise<TableRelation> => {
-  const options = queryOptions(signal)
-  const readable = (uris: readonly string[]) => readablePaths(db, io, uris, scratchDir, options)
-  return tableRelation(db, { ...request, io, readable, options })
-}
+): Promise<TableRelation> => tableRelation(db, { ...request, io, options: queryOptions(signal) })
 
 export interface RowChangeOptions {
   readonly table: TableIdentifier
@@ -182,14 +177,7 @@ export async function writeRowDeletes(
   const place = (index: number, extension: string): string =>
     `${dataFolder(metadata)}/deletes-${snapshotId}-${String(index).padStart(5, '0')}.${extension}`
   if (metadata.formatVersion >= 3) {
-    const readable = (uris: readonly string[]) => readablePaths(db, io, uris, scratchDir, options)
-    const vectors = await writeDeletionVectors(db, {
-      deletes,
-      place: (index) => place(index, 'puffin'),
-      io,
-      readable,
-      options,
-    })
+    const vectors = await writeDeletionVectors(db, { deletes, place: (index) => place(index, 'puffin'), io, options })
     return { deletes: vectors.files, replacedDeletes: vectors.replaced }
   }
   let count = 0
