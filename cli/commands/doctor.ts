@@ -51,6 +51,13 @@ export async function doctorCommand(context: CommandContext): Promise<ExitCode> 
     const { catalog } = await context.runtime()
     return `${plural((await catalog.listTables()).length, 'table')} in catalog ${catalog.name}`
   })
+  if (config.catalog.type === 'rest') {
+    await check('branches', async () => {
+      const { catalog } = await context.runtime()
+      await catalog.requireBranches({ namespace: [config.namespace], name: 'hindcast_doctor' })
+      return 'the catalog keeps branches, which backfills are staged on'
+    })
+  }
   await check('warehouse', async () => {
     const { io } = await context.runtime()
     await tryStorage(io, settings.warehouse)

@@ -31,7 +31,14 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
   const { config, warehouse } = settings
   const { files: io, tableFiles } = openStorage({ s3: config.storage.s3, roots: settings.writableRoots })
   const now = Date.now
-  const catalog = await openCatalog(config.catalog, { dir: settings.dir, warehouse, io, now, uuid: randomUUID })
+  const catalog = await openCatalog(config.catalog, {
+    dir: settings.dir,
+    warehouse,
+    io,
+    tableFiles,
+    now,
+    uuid: randomUUID,
+  })
   const httpfs = httpfsOf(settings)
   // The others vend nothing: what a table says of itself need not be loaded.
   const vends = config.catalog.type === 'rest'

@@ -47,12 +47,15 @@ interface StagedRun {
 
 let imports = 0
 
-/** @param lines of `shop,at,amount`; two sales a day for twenty days unless given */
-export async function salesProject(lines?: readonly string[]): Promise<SalesProject> {
+/**
+ * @param lines of `shop,at,amount`; two sales a day for twenty days unless given
+ * @param config of hindcast.config.ts
+ */
+export async function salesProject(lines?: readonly string[], config: object = {}): Promise<SalesProject> {
   const folder = await tempDir()
   const dir = folder.path
   await mkdir(join(dir, 'features'))
-  await writeFile(join(dir, 'hindcast.config.ts'), 'export default {}\n')
+  await writeFile(join(dir, 'hindcast.config.ts'), `export default ${JSON.stringify(config)}\n`)
   const define = (window: string): Promise<void> => writeFile(join(dir, 'features', 'sales.ts'), definition(window))
   await define('3d')
   const runtime = await openRuntime(await loadSettings(dir))

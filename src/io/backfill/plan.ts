@@ -32,10 +32,15 @@ import {
 
 export type BackfillPlan = Plan<ViewDefinition, Schema, SourceScan>
 
-/** Plans a run and writes its plan.json, at the same address however often the run asks. */
+/**
+ * Plans a run and writes its plan.json, at the same address however often the run asks.
+ * @throws FEATURE_UNSUPPORTED when the catalog keeps no branches; what `makePlan` throws
+ */
 export async function planRun(runtime: Runtime, input: BackfillInput, run: RunIdentity): Promise<BackfillPlan> {
   // Refused input leaves no folder behind: what can be refused is refused by a plan without a run.
   const draft = await makePlan(runtime, input)
+  // Found out before hours are computed that could not be staged.
+  await runtime.catalog.requireBranches(targetIdentifier(runtime, draft.target.name))
   const claimed = await claimRun(runtime.io, draft.runsFolder, run)
   const plan: BackfillPlan = {
     ...draft,

@@ -22,7 +22,7 @@ export function tableFromJson(identifier: TableIdentifier, value: unknown): Tabl
     identifier,
     metadata,
     metadataLocation,
-    ...(json['config'] === undefined ? {} : { config: textsOf(json['config']) }),
+    config: textsOf(json['config']),
     ...(storageCredentials.length === 0 ? {} : { storageCredentials }),
   }
 }

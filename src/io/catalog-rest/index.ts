@@ -1,5 +1,5 @@
 import { HindcastError, type RestCatalogConfig } from '../../contract/index.ts'
-import type { Catalog, FileIO } from '../../iceberg/index.ts'
+import type { Catalog, FileIO, Table } from '../../iceberg/index.ts'
 import { authorization } from './authorization.ts'
 import { restHttp, type RestHttpOptions } from './http.ts'
 import { restNamespaces } from './namespaces.ts'
@@ -7,7 +7,7 @@ import { RestCatalog } from './rest-catalog.ts'
 import { readServerSettings } from './server-settings.ts'
 
 export interface RestCatalogOptions {
-  readonly io: FileIO
+  readonly tableFiles: (table: Table) => FileIO
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly uuid: () => string
@@ -40,7 +40,7 @@ export async function openRestCatalog(config: RestCatalogConfig, options: RestCa
     settings,
     namespaces: restNamespaces(config.name, http, settings),
     vendedCredentials: config.vendedCredentials,
-    io: options.io,
+    tableFiles: options.tableFiles,
     now: options.now,
     uuid: options.uuid,
   })

@@ -31,7 +31,7 @@ export interface RestCatalogParts {
   readonly settings: ServerSettings
   readonly namespaces: RestNamespaces
   readonly vendedCredentials: boolean
-  readonly io: FileIO
+  readonly tableFiles: (table: Table) => FileIO
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly uuid: () => string
@@ -87,7 +87,11 @@ export class RestCatalog implements Catalog {
     if (!stage) return this.#withIds(made, table)
     const first = settings.ignoresEmptyMain ? await this.#firstSnapshot(made) : []
     const committed = await this.#send('POST', this.#paths.table(identifier), commitOf(made, first))
-    return this.#withIds({ ...made, ...tableFromJson(identifier, expectOk(committed, this.name, doing, taken)) }, table)
+    const { metadata: _, metadataLocation: __, ...vended } = made
+    return this.#withIds(
+      { ...tableFromJson(identifier, expectOk(committed, this.name, doing, taken)), ...vended },
+      table,
+    )
   }
 
   /** Files that were written by the ids we gave would be read by others: a table that has others must not stay. */
@@ -258,16 +262,18 @@ export class RestCatalog implements Catalog {
     return {
       status: 'committed',
       table: {
-        ...(config === undefined ? {} : { config }),
+        // A commit's answer has neither: they stay those that the table was loaded with.
         ...(storageCredentials === undefined ? {} : { storageCredentials }),
         ...answered,
+        config: { ...config, ...answered.config },
       },
     }
   }
 
   /** A snapshot of nothing, so that every commit can assert the one before it. */
   async #firstSnapshot(table: Table): Promise<readonly TableUpdate[]> {
-    const { io, now, uuid } = this.#parts
+    const { tableFiles, now, uuid } = this.#parts
+    const io = tableFiles(table)
     const snapshotId = BigInt(`0x${uuid().replaceAll('-', '').slice(0, 13)}`) + 1n
     const { change } = await appendFiles({
       table,

@@ -39,10 +39,17 @@ const newTable: NewTable = {
 /** Beyond 2^53: a client that reads JSON numbers as doubles takes these two for one. */
 const largeIds = [7_926_889_530_948_516_885n, 7_926_889_530_948_516_886n] as const
 
-/** What every catalog must do, whatever keeps it. Each test works in a namespace of its own. */
-export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest>): void {
+/**
+ * What every catalog must do, whatever keeps it. Each test works in a namespace of its own.
+ * @param more tests of this catalog alone, given its server once it runs
+ */
+export function catalogSuite<T extends CatalogUnderTest>(
+  name: string,
+  start: () => Promise<T>,
+  more: (server: () => T) => void = () => {},
+): void {
   describe(`${name} catalog`, () => {
-    let target: CatalogUnderTest
+    let target: T
     let catalog: Catalog
     beforeAll(async () => {
       target = await start()
@@ -476,6 +483,8 @@ export function catalogSuite(name: string, start: () => Promise<CatalogUnderTest
         expect(comparable(table), updates[0]?.action).toEqual(comparable({ metadata: wanted }))
       }
     })
+
+    more(() => target)
 
     test('eight processes that commit at once lose no update', { timeout: 300_000 }, async () => {
       const [writers, commits] = [8, 3]
