@@ -29,7 +29,13 @@ export interface Runtime {
 /** @throws what opening the catalog throws */
 export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
   const { config, warehouse } = settings
-  const { files: io, tableFiles } = openStorage({ s3: config.storage.s3, roots: settings.writableRoots })
+  // A server answers for what it says of its tables; the other catalogs are files and rows that anybody may have written.
+  const answers = config.catalog.type === 'rest'
+  const { files: io, tableFiles } = openStorage({
+    s3: config.storage.s3,
+    roots: settings.writableRoots,
+    trustLocations: answers,
+  })
   const now = Date.now
   const catalog = await openCatalog(config.catalog, {
     dir: settings.dir,
@@ -40,14 +46,12 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
     uuid: randomUUID,
   })
   const httpfs = httpfsOf(settings)
-  // The others vend nothing: what a table says of itself need not be loaded.
-  const vends = config.catalog.type === 'rest'
   return {
     settings,
     io,
     tableFiles,
     filesOf: async (identifier) =>
-      vends && (await catalog.tableExists(identifier)) ? tableFiles(await catalog.loadTable(identifier)) : io,
+      answers && (await catalog.tableExists(identifier)) ? tableFiles(await catalog.loadTable(identifier)) : io,
     catalog,
     warehouse,
     now,

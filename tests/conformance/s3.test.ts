@@ -14,7 +14,7 @@ import type { HindcastError } from '../../src/contract/index.ts'
 import type { TableMetadata } from '../../src/iceberg/index.ts'
 import { listAll } from '../support/file-stores.ts'
 import { spoilingProxy, type Handler } from '../support/s3/proxy.ts'
-import { startTestS3, type TestS3 } from '../support/s3/server.ts'
+import { startTestS3, takesAnyKey, type TestS3 } from '../support/s3/server.ts'
 import { tempDir, type TempDir } from '../support/temp-dir.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -79,39 +79,47 @@ const ignoring =
     answer(await ask(ignores(request.method ?? '', request.url ?? '') ? headers : request.headers))
   }
 
-test('a store that ignores If-None-Match is found out once, and nothing is created in it', async () => {
-  await using store = await through(ignoring(() => true))
-  await put('kept', 'as it was')
-  const refused = {
-    code: 'FEATURE_UNSUPPORTED',
-    message: expect.stringContaining('ignores If-None-Match'),
-    hint: expect.stringContaining('conditional writes'),
-  }
-  await expect(store.io.create(`${root}/kept`, bytes('lost'))).rejects.toMatchObject(refused)
-  const asked = store.proxy.seen.length
-  expect(asked).toBeGreaterThan(1)
-  await expect(store.io.create(`${root}/fresh`, bytes('x'))).rejects.toMatchObject(refused)
-  await expect(store.io.adopt(await finished(bytes('x')), `${root}/fresh`)).rejects.toMatchObject(refused)
-  expect(store.proxy.seen).toHaveLength(asked)
-  await expect(store.io.adopt(await finished(new Uint8Array(20 << 20)), `${root}/fresh`)).rejects.toMatchObject(refused)
-  expect(await content('kept')).toBe('as it was')
-  expect(await store.io.size(`${root}/fresh`)).toBeNull()
-  expect(await listAll(store.io, root)).toHaveLength(1)
-  // What needs no condition works.
-  await store.io.replace(`${root}/kept`, bytes('replaced'))
-  expect(text(await store.io.read(`${root}/kept`))).toBe('replaced')
-  await store.io.delete(`${root}/kept`)
-})
+test.runIf(takesAnyKey)(
+  'a store that ignores If-None-Match is found out once, and nothing is created in it',
+  async () => {
+    await using store = await through(ignoring(() => true))
+    await put('kept', 'as it was')
+    const refused = {
+      code: 'FEATURE_UNSUPPORTED',
+      message: expect.stringContaining('ignores If-None-Match'),
+      hint: expect.stringContaining('conditional writes'),
+    }
+    await expect(store.io.create(`${root}/kept`, bytes('lost'))).rejects.toMatchObject(refused)
+    const asked = store.proxy.seen.length
+    expect(asked).toBeGreaterThan(1)
+    await expect(store.io.create(`${root}/fresh`, bytes('x'))).rejects.toMatchObject(refused)
+    await expect(store.io.adopt(await finished(bytes('x')), `${root}/fresh`)).rejects.toMatchObject(refused)
+    expect(store.proxy.seen).toHaveLength(asked)
+    await expect(store.io.adopt(await finished(new Uint8Array(20 << 20)), `${root}/fresh`)).rejects.toMatchObject(
+      refused,
+    )
+    expect(await content('kept')).toBe('as it was')
+    expect(await store.io.size(`${root}/fresh`)).toBeNull()
+    expect(await listAll(store.io, root)).toHaveLength(1)
+    // What needs no condition works.
+    await store.io.replace(`${root}/kept`, bytes('replaced'))
+    expect(text(await store.io.read(`${root}/kept`))).toBe('replaced')
+    await store.io.delete(`${root}/kept`)
+  },
+)
 
-test('a store that honours it for small files alone is found out when the first large one comes', async () => {
-  await using store = await through(ignoring((method) => method === 'POST'))
-  expect(await store.io.create(`${root}/small`, bytes('x'))).toBe('created')
-  await expect(store.io.adopt(await finished(new Uint8Array(20 << 20)), `${root}/large`)).rejects.toMatchObject({
-    code: 'FEATURE_UNSUPPORTED',
-    message: expect.stringContaining('multipart'),
-  })
-  expect(await store.io.size(`${root}/large`)).toBeNull()
-})
+test.runIf(takesAnyKey)(
+  'a store that honours it for small files alone is found out when the first large one comes',
+  async () => {
+    await using store = await through(ignoring((method) => method === 'POST'))
+    expect(await store.io.create(`${root}/small`, bytes('x'))).toBe('created')
+    await expect(store.io.adopt(await finished(new Uint8Array(20 << 20)), `${root}/large`)).rejects.toMatchObject({
+      code: 'FEATURE_UNSUPPORTED',
+      message: expect.stringContaining('multipart'),
+    })
+    expect(await store.io.size(`${root}/large`)).toBeNull()
+  },
+)
 
 const lostAnswer: Handler = async ({ ask, response }) => {
   await ask()
@@ -394,49 +402,52 @@ async function recording(): Promise<
   }
 }
 
-test('of the credentials that a catalog vends the longest prefix counts, and keys are never mixed', async () => {
-  await using store = await recording()
-  const metadata = { location: `${root}/t` } as TableMetadata
-  const keys = (name: string, sessionToken?: string) => ({
-    's3.access-key-id': name,
-    's3.secret-access-key': 'testsecret',
-    ...(sessionToken === undefined ? {} : { 's3.session-token': sessionToken }),
-  })
-  const used = async (table: Parameters<typeof store.io>[0], path: string): Promise<string | undefined> => {
-    await store.io(table).size(path)
-    return store.signed.at(-1)
-  }
-  expect(await used({ metadata }, `${root}/t/x`)).toBe('project project-token')
-  const table = {
-    metadata,
-    config: keys('table', 'table-token'),
-    storageCredentials: [
-      { prefix: 's3', config: keys('any') },
-      { prefix: `s3a://${server.bucket}/w/t/data`, config: keys('data', 'data-token') },
-      { prefix: `${root}/t/`, config: keys('inner', 'inner-token') },
-    ],
-  }
-  expect(await used(table, `${root}/t/metadata/x`)).toBe('inner inner-token')
-  expect(await used(table, `s3n://${server.bucket}/w/t/data/x`)).toBe('data data-token')
-  expect(await used(table, `${root}/elsewhere/x`)).toBe('any -')
-  expect(await used({ metadata, config: keys('table') }, `${root}/t/x`)).toBe('table -')
-  expect(await used({ metadata, config: { 'client.region': 'us-east-1' } }, `${root}/t/x`)).toBe(
-    'project project-token',
-  )
-  expect(
-    await used({ metadata, storageCredentials: [{ prefix: `${root}/u`, config: keys('u') }] }, `${root}/t/x`),
-  ).toBe('project project-token')
-  expect(() => store.io({ metadata, config: { 's3.access-key-id': 'half' } })).toThrow(
-    expect.objectContaining({ code: 'CATALOG_INVALID' }),
-  )
-  const access = await store.io(table).accessTo(`${root}/t/data/x`)
-  expect(access).toMatchObject({
-    accessKeyId: 'data',
-    sessionToken: 'data-token',
-    scope: `${root}/t/data`,
-    pathStyle: true,
-  })
-})
+test.runIf(takesAnyKey)(
+  'of the credentials that a catalog vends the longest prefix counts, and keys are never mixed',
+  async () => {
+    await using store = await recording()
+    const metadata = { location: `${root}/t` } as TableMetadata
+    const keys = (name: string, sessionToken?: string) => ({
+      's3.access-key-id': name,
+      's3.secret-access-key': 'testsecret',
+      ...(sessionToken === undefined ? {} : { 's3.session-token': sessionToken }),
+    })
+    const used = async (table: Parameters<typeof store.io>[0], path: string): Promise<string | undefined> => {
+      await store.io(table).size(path)
+      return store.signed.at(-1)
+    }
+    expect(await used({ metadata }, `${root}/t/x`)).toBe('project project-token')
+    const table = {
+      metadata,
+      config: keys('table', 'table-token'),
+      storageCredentials: [
+        { prefix: 's3', config: keys('any') },
+        { prefix: `s3a://${server.bucket}/w/t/data`, config: keys('data', 'data-token') },
+        { prefix: `${root}/t/`, config: keys('inner', 'inner-token') },
+      ],
+    }
+    expect(await used(table, `${root}/t/metadata/x`)).toBe('inner inner-token')
+    expect(await used(table, `s3n://${server.bucket}/w/t/data/x`)).toBe('data data-token')
+    expect(await used(table, `${root}/elsewhere/x`)).toBe('any -')
+    expect(await used({ metadata, config: keys('table') }, `${root}/t/x`)).toBe('table -')
+    expect(await used({ metadata, config: { 'client.region': 'us-east-1' } }, `${root}/t/x`)).toBe(
+      'project project-token',
+    )
+    expect(
+      await used({ metadata, storageCredentials: [{ prefix: `${root}/u`, config: keys('u') }] }, `${root}/t/x`),
+    ).toBe('project project-token')
+    expect(() => store.io({ metadata, config: { 's3.access-key-id': 'half' } })).toThrow(
+      expect.objectContaining({ code: 'CATALOG_INVALID' }),
+    )
+    const access = await store.io(table).accessTo(`${root}/t/data/x`)
+    expect(access).toMatchObject({
+      accessKeyId: 'data',
+      sessionToken: 'data-token',
+      scope: `${root}/t/data`,
+      pathStyle: true,
+    })
+  },
+)
 
 test('objects outside the roots are read but neither written nor deleted', async () => {
   const io = within(openFiles({ s3: server.settings }), [`s3a://${server.bucket}/w/inside/`])

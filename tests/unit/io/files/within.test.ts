@@ -130,11 +130,15 @@ test('an absurdly encoded path is refused at once', async () => {
 
 test('a table may be written where a catalog that answers for it says, any other only below the roots', async () => {
   await using dir = await tempDir()
-  const storage = openStorage({ s3: {}, roots: [toUri(join(dir.path, 'warehouse'))] })
+  const roots = [toUri(join(dir.path, 'warehouse'))]
+  const storage = openStorage({ s3: {}, roots })
+  const server = openStorage({ s3: {}, roots, trustLocations: true })
   const metadata = { location: toUri(join(dir.path, 'elsewhere/t')) } as TableMetadata
   const uri = `${metadata.location}/data/x`
   await expectRefused(storage.tableFiles({ metadata }), uri, dir.path)
   await expectRefused(storage.files, uri, dir.path)
-  expect(await storage.tableFiles({ metadata, config: {} }).create(uri, bytes('x'))).toBe('created')
-  await expectRefused(storage.tableFiles({ metadata, config: {} }), toUri(join(dir.path, 'elsewhere/u')), dir.path)
+  await expectRefused(storage.tableFiles({ metadata, config: {} }), uri, dir.path)
+  await expectRefused(server.files, uri, dir.path)
+  expect(await server.tableFiles({ metadata }).create(uri, bytes('x'))).toBe('created')
+  await expectRefused(server.tableFiles({ metadata, config: {} }), toUri(join(dir.path, 'elsewhere/u')), dir.path)
 })
