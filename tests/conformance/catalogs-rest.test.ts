@@ -15,7 +15,7 @@ async function appendCut(server: RestFixture, what: Cut) {
   await using proxy = await cuttingProxy(server)
   const catalog = await openAddress({
     ...server.address,
-    config: { type: 'rest', uri: `http://127.0.0.1:${proxy.port}` },
+    config: { type: 'rest', uri: uriOf({ ...server, port: proxy.port }) },
   })
   const table = await catalog.createTable(
     { namespace: ['lost'], name: what },
@@ -35,6 +35,8 @@ async function appendCut(server: RestFixture, what: Cut) {
   return { table, outcome, loaded, again, tasks }
 }
 
+const uriOf = ({ host, port }: Pick<RestFixture, 'host' | 'port'>): string => `http://${host}:${port}`
+
 const unknown = { status: 'unknown', cause: { code: 'CATALOG_UNAVAILABLE' } }
 
 catalogSuite('REST (Iceberg’s fixture)', startRestFixture, (server) => {
@@ -52,6 +54,19 @@ catalogSuite('REST (Iceberg’s fixture)', startRestFixture, (server) => {
     expect(loaded.metadata).toEqual(table.metadata)
     expect(again).toMatchObject({ status: 'committed' })
     expect(tasks).toHaveLength(1)
+  })
+
+  test('a client that takes a token from the server’s own endpoint, and what it vends with a table', async () => {
+    const { address } = server()
+    const auth = { type: 'oauth2', clientId: 'hindcast', clientSecret: 's3cret' } as const
+    const catalog = await openAddress({ ...address, config: { type: 'rest', uri: uriOf(server()), auth } })
+    const identifier = { namespace: ['vended'], name: 'events' }
+    await catalog.createTable(identifier, {
+      schema: { schemaId: 0, fields: [{ id: 1, name: 'id', required: false, type: 'long' }] },
+      spec: { specId: 0, fields: [] },
+    })
+    const { config } = await catalog.loadTable(identifier)
+    expect(config).toMatchObject({ 's3.access-key-id': 'vended-key', 's3.secret-access-key': 'vended-secret' })
   })
 
   test('a backfill is staged on its branch and published', async () => {

@@ -3,6 +3,7 @@ import {
   booleanProperty,
   encodeMetadataFile,
   type FileIO,
+  metadataFolder,
   parseTableMetadata,
   qualifiedName,
   type TableIdentifier,
@@ -13,7 +14,7 @@ import {
 export const metadataVersion = (metadataLocation: string): number =>
   Number(/\/v?(\d+)[^/]*$/.exec(metadataLocation)?.[1] ?? 0)
 
-/** Writes a metadata file of a new name below the table's location, and gives its location. */
+/** Writes a metadata file of a new name where the table keeps them, and gives its location. */
 export async function writeMetadata(
   io: FileIO,
   metadata: TableMetadata,
@@ -21,7 +22,7 @@ export async function writeMetadata(
 ): Promise<string> {
   const { bytes, extension } = encodeMetadataFile(metadata)
   const file = `${String(name.version).padStart(5, '0')}-${name.uuid}${extension}`
-  const location = `${metadata.location.replace(/\/+$/, '')}/metadata/${file}`
+  const location = `${metadataFolder(metadata)}/${file}`
   if ((await io.create(location, bytes)) === 'exists') {
     throw new HindcastError('INVARIANT_VIOLATED', `the new metadata file ${location} already exists`)
   }

@@ -45,6 +45,10 @@ export async function startRestFixture(): Promise<RestFixture> {
         // Each connection to a database in memory has one of its own: there must be but one.
         CATALOG_URI: 'jdbc:sqlite::memory:',
         CATALOG_CLIENTS: '1',
+        // Vended with every table.
+        CATALOG_INCLUDE__CREDENTIALS: 'true',
+        CATALOG_S3_ACCESS__KEY__ID: 'vended-key',
+        CATALOG_S3_SECRET__ACCESS__KEY: 'vended-secret',
         JAVA_TOOL_OPTIONS: `-Djava.io.tmpdir=${dir.path}`,
       },
     },
