@@ -64,6 +64,9 @@ export async function startTestPostgres({ tls }: TestPostgresOptions = {}): Prom
   let log = ''
   server.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
   const exited = new Promise<void>((resolve) => server.once('exit', () => resolve()))
+  const endWithUs = (): void => void server.kill('SIGQUIT')
+  process.once('exit', endWithUs)
+  void exited.then(() => process.off('exit', endWithUs))
   const config = { host: '127.0.0.1', port, user: 'hindcast', password, database: 'postgres' }
   const query = async (sql: string): Promise<readonly Record<string, unknown>[]> => {
     const client = new pg.Client(config)

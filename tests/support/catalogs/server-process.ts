@@ -30,6 +30,10 @@ export async function startServer(
       resolve()
     })
   })
+  // A test that is given up while its server starts has nobody left to stop it.
+  const endWithUs = (): void => void child.kill('SIGKILL')
+  process.once('exit', endWithUs)
+  void ended.then(() => process.off('exit', endWithUs))
   const hasEnded = (): boolean => failure !== undefined || child.exitCode !== null || child.signalCode !== null
   const stop = async (): Promise<void> => {
     // What a server of a test holds is not needed any more, and a JVM takes its time to end by itself.
