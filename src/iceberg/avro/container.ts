@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import { HindcastError } from '../../contract/index.ts'
 import { blockUnpacker, packBlock, type AvroCodec, type AvroCompression } from './compression.ts'
-import { AvroInput, AvroOutput, avroReader, avroWriter, recordReader, type AvroReader, type AvroRow } from './codec.ts'
+import { avroWriter, recordReader, type AvroRow, type FieldReaders } from './codec.ts'
+import { AvroInput } from './input.ts'
+import { AvroOutput } from './output.ts'
 import { AvroError, leastBytes, parseAvroSchema, valuesIn } from './schema.ts'
 
 const magic = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01)
@@ -108,12 +110,12 @@ export interface AvroContainer {
 /**
  * Reads a whole file.
  * @param path names the file in errors
- * @param skipped field ids that are not wanted
+ * @param readers of fields that are not wanted, or not as the schema has them
  * @throws MANIFEST_INVALID with the file and the reason when the bytes are damaged; FEATURE_UNSUPPORTED for an unknown codec
  */
-export function readAvroContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<number>): AvroContainer {
+export function readAvroContainer(bytes: Uint8Array, path: string, readers?: FieldReaders): AvroContainer {
   try {
-    return readContainer(bytes, path, skipped)
+    return readContainer(bytes, path, readers)
   } catch (error) {
     throw error instanceof AvroError ? manifestInvalid(path, error.message, error) : error
   }
@@ -128,7 +130,7 @@ export function manifestInvalid(path: string, reason: string, cause?: unknown): 
   })
 }
 
-function readContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<number>): AvroContainer {
+function readContainer(bytes: Uint8Array, path: string, readers?: FieldReaders): AvroContainer {
   const input = new AvroInput(bytes)
   if (magic.some((byte) => input.left === 0 || input.byte() !== byte)) throw new AvroError('it is no Avro file')
   const header = readHeader(input)
@@ -136,7 +138,7 @@ function readContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<nu
   if (schema.kind !== 'record') throw new AvroError('its rows are no records')
   const unpack = blockUnpacker(header.get('avro.codec') ?? 'null', path)
   const sync = input.take(syncLength)
-  const read = recordReader(schema, skipped)
+  const read = recordReader(schema, readers)
   const rows: AvroRow[] = []
   const least = Math.max(leastBytes(schema), 1)
   const values = valuesIn(schema)
@@ -162,11 +164,10 @@ function readContainer(bytes: Uint8Array, path: string, skipped?: ReadonlySet<nu
 
 function readHeader(input: AvroInput): Map<string, string> {
   const header = new Map<string, string>()
-  const text = avroReader({ kind: 'string' }) as AvroReader<string>
   for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
     for (let index = 0; index < count; index++) {
-      const key = text(input)
-      header.set(key, text(input))
+      const key = input.text()
+      header.set(key, input.text())
     }
   }
   return header

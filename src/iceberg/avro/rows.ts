@@ -18,6 +18,8 @@ export function optionalLong(row: AvroRow, id: FieldKey): bigint | null {
 export const requiredLong = (row: AvroRow, id: FieldKey): bigint => optionalLong(row, id) ?? wrong(id, 'whole number')
 
 export function optionalInt(row: AvroRow, id: FieldKey): number | null {
+  const plain = valueOf(row, id)
+  if (typeof plain === 'number' && (plain | 0) === plain) return plain
   const value = optionalLong(row, id)
   return value === null || BigInt.asIntN(32, value) === value
     ? value === null
@@ -67,6 +69,12 @@ export function optionalMap<V>(
   keyId: FieldKey,
   value: (pair: AvroRow) => V,
 ): ReadonlyMap<number, V> | null {
+  const known = valueOf(row, id)
+  if (known instanceof Map) {
+    // One of Avro's own maps has text keys.
+    const [first] = known.keys()
+    return typeof first === 'string' ? wrong(id, 'map') : (known as ReadonlyMap<number, V & (bigint | Uint8Array)>)
+  }
   const pairs = optionalList(row, id)
   return pairs === null
     ? null

@@ -180,6 +180,3 @@ export const manifestListSchema = (version: WrittenVersion): Record<string, Json
     ...(version === 2 ? [] : [optional(520, 'first_row_id', 'long')]),
   ],
 })
-
-/** The field ids of a data file that only planning by metrics needs: without them a manifest reads several times faster. */
-export const metricFieldIds: ReadonlySet<number> = new Set([108, 109, 110, 137, 125, 128, 132])

@@ -26,7 +26,8 @@ import {
   type ManifestFile,
   type PartitionTuple,
 } from './model.ts'
-import { manifestEntrySchema, metricFieldIds } from './avro-schemas.ts'
+import { manifestEntrySchema } from './avro-schemas.ts'
+import { metricReaders } from './metric-readers.ts'
 import { literalFromAvro, literalToAvro } from '../types/partition-values.ts'
 import { summarizePartitions } from './partition-summary.ts'
 import { rowIdInheritance } from './row-ids.ts'
@@ -148,12 +149,12 @@ function entryToRow(entry: ManifestEntry, spec: PartitionSpec, types: readonly P
       f102: partition,
       f103: file.recordCount,
       f104: file.fileSizeInBytes,
-      f108: pairs(file.columnSizes, 'f117', 'f118'),
-      f109: pairs(file.valueCounts, 'f119', 'f120'),
-      f110: pairs(file.nullValueCounts, 'f121', 'f122'),
-      f137: pairs(file.nanValueCounts, 'f138', 'f139'),
-      f125: pairs(file.lowerBounds, 'f126', 'f127'),
-      f128: pairs(file.upperBounds, 'f129', 'f130'),
+      f108: file.columnSizes ?? null,
+      f109: file.valueCounts ?? null,
+      f110: file.nullValueCounts ?? null,
+      f137: file.nanValueCounts ?? null,
+      f125: file.lowerBounds ?? null,
+      f128: file.upperBounds ?? null,
       f131: file.keyMetadata ?? null,
       f132: file.splitOffsets ?? null,
       f135: file.equalityIds ?? null,
@@ -164,16 +165,6 @@ function entryToRow(entry: ManifestEntry, spec: PartitionSpec, types: readonly P
       f145: file.contentSizeInBytes ?? null,
     },
   }
-}
-
-/** In the order of the field ids, whatever the map's. */
-function pairs<V extends AvroValue>(
-  map: ReadonlyMap<number, V> | undefined,
-  keyId: FieldKey,
-  valueId: FieldKey,
-): AvroValue {
-  if (map === undefined) return null
-  return [...map].sort(([a], [b]) => a - b).map(([key, value]) => ({ [keyId]: key, [valueId]: value }))
 }
 
 /** Where a manifest's partition spec and the types of its fields are looked up. */
@@ -195,8 +186,7 @@ export function decodeManifest(
   options: DecodeManifestOptions = {},
 ): ManifestEntry[] {
   checkLength(bytes, manifestFile)
-  const skipped = options.columns?.size === 0 ? metricFieldIds : undefined
-  const { header, rows } = readAvroContainer(bytes, manifestFile.manifestPath, skipped)
+  const { header, rows } = readAvroContainer(bytes, manifestFile.manifestPath, metricReaders(options.columns))
   checkFormatVersion(header, manifestFile.manifestPath)
   return rows.map(entryReader(manifestFile, context))
 }
@@ -291,38 +281,45 @@ function rowToDataFile(row: AvroRow, spec: PartitionSpec, types: readonly (Primi
   if ([firstRowId, contentOffset, contentSizeInBytes].some((value) => value !== null && value < 0n)) {
     throw new AvroError('it has a negative row id, offset or size')
   }
-  const long = (valueId: FieldKey) => (pair: AvroRow) => requiredLong(pair, valueId)
-  const bytes = (valueId: FieldKey) => (pair: AvroRow) => optionalBytes(pair, valueId) ?? new Uint8Array()
-  const offsets = optionalList(row, 'f132')
-  const equalityIds = optionalList(row, 'f135')
   const referenced = valueOf(row, 'f143')
-  return {
+  const file: Mutable<DataFile> = {
     content: content as DataContent,
     filePath: requiredString(row, 'f100'),
     fileFormat: fileFormat as DataFile['fileFormat'],
     partition,
     recordCount,
     fileSizeInBytes,
-    ...given('columnSizes', optionalMap(row, 'f108', 'f117', long('f118'))),
-    ...given('valueCounts', optionalMap(row, 'f109', 'f119', long('f120'))),
-    ...given('nullValueCounts', optionalMap(row, 'f110', 'f121', long('f122'))),
-    ...given('nanValueCounts', optionalMap(row, 'f137', 'f138', long('f139'))),
-    ...given('lowerBounds', optionalMap(row, 'f125', 'f126', bytes('f127'))),
-    ...given('upperBounds', optionalMap(row, 'f128', 'f129', bytes('f130'))),
-    ...given('keyMetadata', optionalBytes(row, 'f131')),
-    ...given('splitOffsets', offsets === null ? null : offsets.map((offset) => requiredLong({ f133: offset }, 'f133'))),
-    ...given('equalityIds', equalityIds === null ? null : equalityIds.map((id) => requiredInt({ f136: id }, 'f136'))),
-    ...given('sortOrderId', optionalInt(row, 'f140')),
-    ...given('firstRowId', firstRowId),
-    ...given('referencedDataFile', typeof referenced === 'string' ? referenced : null),
-    ...given('contentOffset', contentOffset),
-    ...given('contentSizeInBytes', contentSizeInBytes),
   }
+  give(file, 'columnSizes', longs(row, 'f108', 'f117', 'f118'))
+  give(file, 'valueCounts', longs(row, 'f109', 'f119', 'f120'))
+  give(file, 'nullValueCounts', longs(row, 'f110', 'f121', 'f122'))
+  give(file, 'nanValueCounts', longs(row, 'f137', 'f138', 'f139'))
+  give(file, 'lowerBounds', bounds(row, 'f125', 'f126', 'f127'))
+  give(file, 'upperBounds', bounds(row, 'f128', 'f129', 'f130'))
+  give(file, 'keyMetadata', optionalBytes(row, 'f131'))
+  give(file, 'splitOffsets', optionalList(row, 'f132')?.map((offset) => requiredLong({ f133: offset }, 'f133')) ?? null)
+  give(file, 'equalityIds', optionalList(row, 'f135')?.map((id) => requiredInt({ f136: id }, 'f136')) ?? null)
+  give(file, 'sortOrderId', optionalInt(row, 'f140'))
+  give(file, 'firstRowId', firstRowId)
+  give(file, 'referencedDataFile', typeof referenced === 'string' ? referenced : null)
+  give(file, 'contentOffset', contentOffset)
+  give(file, 'contentSizeInBytes', contentSizeInBytes)
+  return file
 }
 
-function given<K extends keyof DataFile>(
-  key: K,
-  value: DataFile[K] | null,
-): Partial<Record<K, NonNullable<DataFile[K]>>> {
-  return value === null || value === undefined ? {} : ({ [key]: value } as Record<K, NonNullable<DataFile[K]>>)
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+const longs = (row: AvroRow, id: FieldKey, keyId: FieldKey, valueId: FieldKey): ReadonlyMap<number, bigint> | null =>
+  optionalMap(row, id, keyId, (pair) => requiredLong(pair, valueId))
+
+const bounds = (
+  row: AvroRow,
+  id: FieldKey,
+  keyId: FieldKey,
+  valueId: FieldKey,
+): ReadonlyMap<number, Uint8Array> | null =>
+  optionalMap(row, id, keyId, (pair) => optionalBytes(pair, valueId) ?? new Uint8Array())
+
+function give<K extends keyof DataFile>(file: Mutable<DataFile>, key: K, value: DataFile[K] | null): void {
+  if (value !== null && value !== undefined) file[key] = value
 }

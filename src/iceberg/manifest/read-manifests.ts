@@ -5,7 +5,7 @@ import { optionalLong, requiredInt, requiredLong, requiredRow } from '../avro/ro
 import { AvroError } from '../avro/schema.ts'
 import type { FileIO } from '../file-io.ts'
 import type { Snapshot } from '../metadata/table-metadata.ts'
-import { metricFieldIds } from './avro-schemas.ts'
+import { metricReaders } from './metric-readers.ts'
 import { decodeAnyManifestList, isCounted, type ManifestCounts } from './manifest-list.ts'
 import { EntryStatus, type ManifestFile } from './model.ts'
 
@@ -49,7 +49,7 @@ function count(
   bytes: Uint8Array,
   path: string,
 ): { readonly counts: ManifestCounts; readonly specId: number; readonly addedSnapshotId: bigint | null } {
-  const { header, rows } = readAvroContainer(bytes, path, metricFieldIds)
+  const { header, rows } = readAvroContainer(bytes, path, metricReaders(new Set()))
   const files = [0, 0, 0]
   const records = [0n, 0n, 0n]
   let addedSnapshotId: bigint | null = null

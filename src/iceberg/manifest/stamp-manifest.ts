@@ -4,7 +4,7 @@ import { readAvroContainer, rewriteAvroContainer } from '../avro/container.ts'
 import { valueOf } from '../avro/rows.ts'
 import { checkLength, entryReader, type EncodedManifest, type ManifestContext } from './manifest.ts'
 import { EntryStatus, type ManifestEntry, type ManifestFile } from './model.ts'
-import { metricFieldIds } from './avro-schemas.ts'
+import { metricFieldIds } from './metric-readers.ts'
 
 /**
  * A copy of a manifest of ADDED entries in which each names the snapshot that adds it; everything else stays as it is, and sequence

@@ -77,57 +77,57 @@ export function encodeSingleValue(type: PrimitiveType, value: Literal): Uint8Arr
  * @throws MANIFEST_INVALID when the bytes are no such value
  */
 export function decodeSingleValue(type: PrimitiveType, bytes: Uint8Array): Literal {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const need = (...lengths: readonly number[]): void => {
-    if (lengths.includes(bytes.length)) return
-    throw new HindcastError('MANIFEST_INVALID', `${bytes.length} bytes are no single value of Iceberg type ${type}`, {
-      hint: 'The file was damaged, or written by a program with a fault: rewrite the table’s manifests.',
-    })
-  }
   switch (type) {
     case 'boolean':
-      need(1)
-      return view.getUint8(0) !== 0
+      return viewOf(type, bytes, 1).getUint8(0) !== 0
     case 'int':
     case 'date':
-      need(4)
-      return view.getInt32(0, true)
-    case 'long':
-      need(8, 4)
+      return viewOf(type, bytes, 4).getInt32(0, true)
+    case 'long': {
+      const view = viewOf(type, bytes, 8, 4)
       return bytes.length === 4 ? BigInt(view.getInt32(0, true)) : view.getBigInt64(0, true)
+    }
     case 'time':
-      need(8)
-      return view.getBigInt64(0, true)
+      return viewOf(type, bytes, 8).getBigInt64(0, true)
     case 'timestamp':
     case 'timestamptz':
     case 'timestamp_ns':
     case 'timestamptz_ns': {
-      need(8, 4)
+      const view = viewOf(type, bytes, 8, 4)
       if (bytes.length === 8) return view.getBigInt64(0, true)
       const micros = BigInt(view.getInt32(0, true)) * MICROS_PER_DAY
       return type.includes('_ns') ? micros * 1000n : micros
     }
     case 'float':
-      need(4)
-      return view.getFloat32(0, true)
-    case 'double':
-      need(8, 4)
+      return viewOf(type, bytes, 4).getFloat32(0, true)
+    case 'double': {
+      const view = viewOf(type, bytes, 8, 4)
       return bytes.length === 4 ? view.getFloat32(0, true) : view.getFloat64(0, true)
+    }
     case 'string':
       return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
     case 'uuid':
-      need(16)
-      return bytes
+      return bytes.length === 16 ? bytes : notOf(type, bytes)
     default: {
       if (decimalShape(type) !== null) {
-        if (bytes.length === 0 || bytes.length > 16) need(16)
-        return bytesToBigint(bytes)
+        return bytes.length === 0 || bytes.length > 16 ? notOf(type, bytes) : bytesToBigint(bytes)
       }
       const length = fixedLength(type)
-      if (length !== null) need(length)
-      return bytes
+      return length === null || length === bytes.length ? bytes : notOf(type, bytes)
     }
   }
+}
+
+/** @throws MANIFEST_INVALID when the bytes are neither `length` nor `orLength` long */
+function viewOf(type: PrimitiveType, bytes: Uint8Array, length: number, orLength = length): DataView {
+  if (bytes.length !== length && bytes.length !== orLength) return notOf(type, bytes)
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function notOf(type: PrimitiveType, bytes: Uint8Array): never {
+  throw new HindcastError('MANIFEST_INVALID', `${bytes.length} bytes are no single value of Iceberg type ${type}`, {
+    hint: 'The file was damaged, or written by a program with a fault: rewrite the table’s manifests.',
+  })
 }
 
 /** Negative when `a` sorts before `b`, both non-null values of one type. Strings sort by code point, bytes unsigned. */

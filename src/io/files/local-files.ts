@@ -27,7 +27,8 @@ export function localFiles(): WarehouseFiles {
         try {
           const { size } = await handle.stat({ bigint: true })
           if (size > maxReadBytes) throw tooLarge(path, size)
-          return await handle.readFile()
+          const bytes = Buffer.allocUnsafeSlow(Number(size))
+          return bytes.subarray(0, await readFully(handle, bytes, 0))
         } finally {
           await handle.close()
         }

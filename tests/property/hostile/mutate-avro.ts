@@ -1,7 +1,8 @@
 /** Damage inside an Avro container whose frame stays whole: it gets past the magic, the lengths and the sync markers. */
 import { deflateRawSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { blockUnpacker, packBlock } from '../../../src/iceberg/avro/compression.ts'
-import { AvroInput, AvroOutput } from '../../../src/iceberg/avro/codec.ts'
+import { AvroInput } from '../../../src/iceberg/avro/input.ts'
+import { AvroOutput } from '../../../src/iceberg/avro/output.ts'
 import { damaged } from './mutate-bytes.ts'
 import { damagedJson } from './mutate-json.ts'
 import type { Random } from './random.ts'

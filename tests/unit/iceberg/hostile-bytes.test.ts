@@ -11,7 +11,7 @@ import {
   serializeTableMetadata,
   snapshotFor,
 } from '../../../src/iceberg/index.ts'
-import { AvroOutput } from '../../../src/iceberg/avro/codec.ts'
+import { AvroOutput } from '../../../src/iceberg/avro/output.ts'
 import { daySpec, location, schema } from './support.ts'
 
 /** Fails when it takes more of the processor than any honest file of that size could need. */
