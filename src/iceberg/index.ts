@@ -102,6 +102,7 @@ export {
 export { readManifests } from './manifest/read-manifests.ts'
 export { assignFirstRowIds } from './manifest/row-ids.ts'
 export { jsonText, parseJsonBytes, parseJsonText } from './metadata/json-text.ts'
+export { metricsModes, type MetricsMode } from './metadata/metrics-modes.ts'
 export { encodeMetadataFile, type MetadataFile } from './metadata/metadata-file.ts'
 export { checkRequirements, conflictIn } from './metadata/conflicts.ts'
 export { changeToJson, identifierToJson, newTableToJson } from './metadata/rest-json.ts'
@@ -125,6 +126,8 @@ export {
 export { compareSorted } from './types/sort.ts'
 export type { IcebergType, ListType, MapType, NestedField, PrimitiveType, Schema, StructType } from './types/schema.ts'
 export {
+  bigintToFixed,
+  bytesToBigint,
   compareLiterals,
   decodeSingleValue,
   encodeSingleValue,

@@ -19,6 +19,7 @@ import {
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ErrorCode, HindcastError } from '../contract/index.ts'
+import { bucketFunctions } from './bucket-functions.ts'
 import { firstBroken, isBrokenFile, parquetPathsIn } from './broken-file.ts'
 
 export { pathList, patternFree } from './broken-file.ts'
@@ -96,6 +97,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
       preserve_insertion_order: 'true',
     })
     connection = await instance.connect()
+    for (const bucketFunction of bucketFunctions()) connection.registerScalarFunction(bucketFunction)
   } catch (cause) {
     throw engineError(cause, '', 'CONFIG_INVALID')
   }

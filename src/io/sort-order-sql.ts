@@ -5,7 +5,7 @@ import { partitionExpressions } from './partition-sql.ts'
 export function sortOrderSql(
   metadata: Pick<TableMetadata, 'sortOrders' | 'defaultSortOrderId'>,
   schema: Schema,
-): { readonly sortBy: string; readonly sortOrderId?: number } {
+): { readonly sortBy: string; readonly sortOrderId?: number; readonly sortedFieldIds?: readonly number[] } {
   const order = metadata.sortOrders.find(({ orderId }) => orderId === metadata.defaultSortOrderId)
   if (order === undefined || order.fields.length === 0) return { sortBy: '' }
   const term = ({ sourceId, transform, direction, nullOrder }: SortField, index: number): string => {
@@ -13,5 +13,9 @@ export function sortOrderSql(
     const [expression] = partitionExpressions(schema, { specId: 0, fields: [field] })
     return `${expression} ${direction === 'asc' ? 'ASC' : 'DESC'} ${nullOrder === 'nulls-first' ? 'NULLS FIRST' : 'NULLS LAST'}`
   }
-  return { sortBy: order.fields.map(term).join(', '), sortOrderId: order.orderId }
+  return {
+    sortBy: order.fields.map(term).join(', '),
+    sortOrderId: order.orderId,
+    sortedFieldIds: order.fields.map(({ sourceId }) => sourceId),
+  }
 }

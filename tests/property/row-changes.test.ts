@@ -178,6 +178,7 @@ describe.each([2, 3] as const)('version %i', (formatVersion) => {
         const lake = new Lake(warehouse)
         await warehouse.catalog.createTable(identifier, describeTable({ schema, formatVersion }))
         let reference: readonly Row[] = []
+        let ids = new Map<bigint, string>()
         for (const doing of steps) {
           const before = reference
           if (doing.kind === 'append') {
@@ -225,6 +226,14 @@ describe.each([2, 3] as const)('version %i', (formatVersion) => {
           }
           const read = await lake.read()
           expect(sorted(read)).toEqual(sorted(reference))
+          if (formatVersion === 2) continue
+          // Row lineage: every row has an id of its own, and keeps it with its key for as long as it lives.
+          const now = new Map(read.map(({ id, k }) => [id as bigint, String(k)]))
+          expect(now.size).toBe(read.length)
+          for (const [id, key] of now) if (ids.has(id)) expect(ids.get(id)).toBe(key)
+          if (doing.kind === 'delete' || doing.kind === 'respec')
+            for (const id of now.keys()) expect(ids.has(id)).toBe(true)
+          ids = now
         }
       }),
       { numRuns: 25 },

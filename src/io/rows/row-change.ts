@@ -121,6 +121,8 @@ export async function writeRows(
     schema: request.schema,
     spec,
     ...sortOrderSql(metadata, request.schema),
+    properties: metadata.properties,
+    rowLineage: metadata.formatVersion >= 3,
     scratchDir,
     place: (_tuple, path) => {
       const name = `rows-${request.snapshotId}-${String(count++).padStart(5, '0')}.parquet`

@@ -143,6 +143,15 @@ test.each<[transform: string, type: PrimitiveType, query: string]>([
   ['identity', 'date', `SELECT DATE '1970-01-10' - i::INTEGER AS x FROM range(30) t(i)`],
   ['identity', 'boolean', 'SELECT unnest([true, false, NULL]) AS x'],
   ['void', 'long', 'SELECT 1 AS x'],
+  ['bucket[4]', 'long', 'SELECT (i - 50) * 1000000007 AS x FROM range(100) t(i)'],
+  ['bucket[4]', 'int', 'SELECT (i - 50)::INTEGER AS x FROM range(100) t(i)'],
+  ['bucket[4]', 'string', `SELECT unnest(['', 'ab', 'abcd', '🦆🦆é☃', NULL]) AS x`],
+  ['bucket[4]', 'decimal(9, 2)', 'SELECT (i - 50) / 8 AS x FROM range(100) t(i)'],
+  ['bucket[4]', 'date', `SELECT DATE '1970-01-10' - i::INTEGER AS x FROM range(30) t(i)`],
+  ['bucket[4]', 'timestamptz', timestamps],
+  ['bucket[4]', 'binary', `SELECT unnest(['a'::BLOB, ''::BLOB, NULL]) AS x`],
+  ['truncate[3]', 'binary', `SELECT unnest(['abcd'::BLOB, ''::BLOB, NULL]) AS x`],
+  ['truncate[10]', 'decimal(9, 2)', 'SELECT (i - 50) / 8 AS x FROM range(100) t(i)'],
 ])('every row of a %s partition of %s has the value that the spec says', async (transform, type, query) => {
   await using context = await setUp()
   const schema = schemaOf({ x: type })
@@ -160,7 +169,7 @@ test.each<[transform: string, type: PrimitiveType, query: string]>([
 })
 
 test.each([
-  ['bucket[4]', 'long'],
+  ['bucket[4]', 'double'],
   ['hour', 'date'],
 ] as const)('%s of a %s is refused before anything is written', async (transform, type) => {
   await using context = await setUp()
@@ -233,10 +242,12 @@ test('NaN, infinities, zeros, BC dates and long text never give a bound that hid
     lower: file?.lowerBounds?.get(id),
     upper: file?.upperBounds?.get(id),
   }))
+  const bcDay = Date.UTC(-43, 2, 15) / 86_400_000
+  expect(file?.nanValueCounts?.get(1)).toBe(2n)
   expect(nan).toEqual({ lower: undefined, upper: undefined })
-  expect(inf).toEqual({ lower: undefined, upper: encodeSingleValue('double', 1) })
+  expect(inf).toEqual({ lower: encodeSingleValue('double', -Infinity), upper: encodeSingleValue('double', 1) })
   expect(zero).toEqual({ lower: encodeSingleValue('double', -0), upper: encodeSingleValue('double', 0) })
-  expect(bc).toEqual({ lower: undefined, upper: undefined })
+  expect(bc).toEqual({ lower: encodeSingleValue('date', bcDay), upper: encodeSingleValue('date', bcDay) })
   expect(top?.upper).toBeUndefined()
   expect(none).toEqual({ lower: undefined, upper: undefined })
 })
