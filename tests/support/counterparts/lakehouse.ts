@@ -6,9 +6,13 @@ import { overwritePartitions } from '../../../src/iceberg/actions/overwrite-part
 import type { DataFile } from '../../../src/iceberg/manifest/model.ts'
 import type { PartitionSpec } from '../../../src/iceberg/metadata/table-metadata.ts'
 import type { Catalog, Table, TableChange, TableIdentifier } from '../../../src/iceberg/table.ts'
+import type { Expression } from '../../../src/iceberg/expression/expression.ts'
 import { planScan } from '../../../src/iceberg/scan/plan-scan.ts'
 import type { Schema } from '../../../src/iceberg/types/schema.ts'
 import { writePartitions } from '../../../src/io/parquet-write.ts'
+import { deleteRows } from '../../../src/io/rows/delete-rows.ts'
+import { mergeInto } from '../../../src/io/rows/merge-into.ts'
+import type { RowChangeContext, RowChangeResult } from '../../../src/io/rows/row-change.ts'
 import { tableRelation } from '../../../src/io/table-read.ts'
 import { testWarehouse, type TestWarehouse } from '../warehouse.ts'
 import { ask } from './client.ts'
@@ -43,6 +47,12 @@ export interface Lakehouse extends TestWarehouse {
   append(name: string, rows: readonly Row[], branch?: string): Promise<Table>
   /** Replaces the partitions in which the rows lie by them. */
   overwrite(name: string, rows: readonly Row[]): Promise<Table>
+  /** What our row changes and maintenance work with. */
+  context(): Promise<RowChangeContext>
+  /** Deletes rows by our own means; the table's properties say which. */
+  deleteRows(name: string, where: Expression): Promise<RowChangeResult>
+  /** Merges rows into a table by key by our own means; the table's properties say which. */
+  mergeInto(name: string, rows: readonly Row[], keys: readonly string[]): Promise<RowChangeResult>
   newSnapshotId(): bigint
   read(reader: Reader, name: string, selector?: Selector): Promise<Row[]>
   /** All readers but those left out see the same rows, which are returned. */
@@ -84,6 +94,13 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
     return outcome.table
   }
   const newSnapshotId = (): bigint => ++lastSnapshotId
+
+  const context = async (): Promise<RowChangeContext> => ({
+    catalog: await openOurs(),
+    tableFiles: () => io,
+    now: Date.now,
+    withEngine: (work) => work(db, warehouse.scratchDir),
+  })
 
   const readOurs = async (name: string, { ref, snapshot }: Selector): Promise<Row[]> => {
     const table = await load(name)
@@ -153,6 +170,13 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
         nowMs: Date.now(),
       })
       return commit(table, change)
+    },
+    context,
+    deleteRows: async (name, where) =>
+      deleteRows(await context(), { table: identifierOf(name), where, snapshotId: newSnapshotId() }),
+    mergeInto: async (name, rows, keys) => {
+      const source = selectOf(currentSchema(await load(name)).fields, rows)
+      return mergeInto(await context(), { table: identifierOf(name), source, keys, snapshotId: newSnapshotId() })
     },
     read,
     agreedRows: async (name, { without = [], ...selector } = {}) => {

@@ -12,6 +12,7 @@ import org.apache.iceberg.AppendFiles;
 import org.apache.iceberg.BaseTable;
 import org.apache.iceberg.FileFormat;
 import org.apache.iceberg.FileScanTask;
+import org.apache.iceberg.MetadataColumns;
 import org.apache.iceberg.PartitionKey;
 import org.apache.iceberg.PartitionSpec;
 import org.apache.iceberg.PartitionSpecParser;
@@ -87,7 +88,12 @@ final class JavaTables {
     if (args.has("snapshot")) scan.useSnapshot(args.get("snapshot").asLong());
     List<Object> rows = new ArrayList<>();
     try (CloseableIterable<Record> records = scan.build()) {
-      for (Record record : records) rows.add(PlainValues.plain(record));
+      for (Record record : records) {
+        Map<String, Object> row = PlainValues.plain(record);
+        // Where deletes are applied it hands out the positions too.
+        row.keySet().removeIf(MetadataColumns::isMetadataColumn);
+        rows.add(row);
+      }
     }
     return rows;
   }
@@ -156,7 +162,7 @@ final class JavaTables {
     try (CloseableIterable<FileScanTask> planned = table.newScan().planFiles()) {
       planned.forEach(task -> tasks.put(task.file().location(), task));
     }
-    RowDelta delta = table.newRowDelta();
+    RowDelta delta = table.newRowDelta().validateFromSnapshot(table.currentSnapshot().snapshotId());
     BaseDeleteLoader loader = new BaseDeleteLoader(file -> table.io().newInputFile(file.location()));
     BaseDVFileWriter vectorWriter =
         new BaseDVFileWriter(places, path -> vectors ? previous(loader, tasks.get(path)) : null);
