@@ -14,6 +14,16 @@ export {
   type StorageOptions,
   type WarehouseFiles,
 } from './io/files/index.ts'
+export {
+  compactTable,
+  expireTable,
+  removeOrphanFiles,
+  rewriteTableManifests,
+  type CompactOptions,
+  type ExpireOptions,
+  type OrphanOptions,
+  type RewriteManifestsOptions,
+} from './io/maintenance/index.ts'
 export { writePartitions, type WriteRequest } from './io/parquet-write.ts'
 export { loadSettings, type ProjectSettings } from './io/project-config.ts'
 export {

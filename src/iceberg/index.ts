@@ -12,6 +12,12 @@ export { overwritePartitions, type OverwritePartitionsRequest } from './actions/
 export { createRef, dropRef, fastForward, rollBack, setBranch, setCurrentSnapshot } from './actions/refs.ts'
 export { overwriteFiles, type OverwriteFilesRequest } from './actions/overwrite-files.ts'
 export { rewriteFiles, type RewriteFilesRequest } from './actions/rewrite-files.ts'
+export {
+  deletesOnlyOf,
+  planCompaction,
+  type CompactionGroup,
+  type CompactionLimits,
+} from './actions/plan-compaction.ts'
 export { rewriteManifests, type RewriteManifestsRequest } from './actions/rewrite-manifests.ts'
 export { rowDelta, type RowDeltaRequest } from './actions/row-delta.ts'
 export type { ChangeResult, NewFile } from './actions/change-files.ts'

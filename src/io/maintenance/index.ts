@@ -1,3 +1,4 @@
+export { compactTable, type CompactOptions, type CompactReport } from './compact.ts'
 export { expireTable, type ExpireOptions, type ExpireReport, type MaintenanceContext } from './expire.ts'
 export {
   rewriteTableManifests,
