@@ -181,6 +181,7 @@ export async function writeSnapshot(writer: SnapshotWriter, request: NewSnapshot
     ...(formatVersion === 3 ? { firstRowId, addedRows: nextRowId - firstRowId } : {}),
   }
   const known = metadata.refs[branch]
+  const main = metadata.refs[MAIN]?.snapshotId
   const named = new Set([snapshot.manifestList, ...manifests.map(({ manifestPath }) => manifestPath)])
   return {
     snapshot,
@@ -190,6 +191,10 @@ export async function writeSnapshot(writer: SnapshotWriter, request: NewSnapshot
       requirements: [
         { type: 'assert-table-uuid', uuid: metadata.tableUuid },
         { type: 'assert-ref-snapshot-id', ref: branch, snapshotId: known?.snapshotId ?? null },
+        // A branch that begins at the head of main must not begin at one that was rolled back meanwhile.
+        ...(known === undefined && base !== null && branch !== MAIN && base.snapshotId === main
+          ? [{ type: 'assert-ref-snapshot-id' as const, ref: MAIN, snapshotId: main }]
+          : []),
       ],
       updates: [
         { action: 'add-snapshot', snapshot },

@@ -47,8 +47,24 @@ interface Measured {
   readonly depth: number
 }
 
+/** The schemas met last, by their text: thousands of manifests of a table share one. */
+const recent = new Map<string, AvroSchema>()
+const maxRecent = 32
+const maxRecentLength = 1 << 16
+
 /** Parses the JSON text of a schema. Recursive types, which Iceberg never writes, are refused. @throws AvroError */
 export function parseAvroSchema(text: string): AvroSchema {
+  const known = recent.get(text)
+  if (known !== undefined) return known
+  const schema = parseText(text)
+  if (text.length > maxRecentLength) return schema
+  recent.set(text, schema)
+  const [oldest] = recent.keys()
+  if (recent.size > maxRecent && oldest !== undefined) recent.delete(oldest)
+  return schema
+}
+
+function parseText(text: string): AvroSchema {
   if (text.length > maxTextLength) throw new AvroError(`its schema has ${text.length} letters`)
   let json: unknown
   try {
