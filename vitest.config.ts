@@ -14,6 +14,7 @@ const kind = (name: string, timeoutMs: number, oneAfterAnother = false, globalSe
   test: {
     name,
     include: [`tests/${name}/**/*.test.ts`],
+    setupFiles: ['tests/support/seed.ts'],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
     fileParallelism: !oneAfterAnother,

@@ -20,7 +20,7 @@ const anywhere =
   /no magic bytes|too small to be a parquet file|footer length error|invalid parquet|failed to read parquet|thrift|tprotocol|ttransport|snappy decompress|zstd decompression|decompression failure|attempted to read \d+ bytes|corrupt|parquet schema|parquet file "|failed to read file|prefetch registered for bytes outside/i
 
 const inParquet =
-  /^invalid error|incorrect stats size|mismatch in parquet read|invalid json found in parquet|^invalid input error: invalid unicode/i
+  /^invalid error|incorrect stats size|error while reading file "|could not read from file .*: invalid argument|mismatch in parquet read|invalid json found in parquet|^invalid input error: invalid unicode/i
 
 /** Storage that fails is named in the error; a schema that makes no sense is an IO error to the engine too, and names nothing. */
 const inSchema = (message: string): boolean =>

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest'
 import { isHindcastError } from '../../src/contract/errors.ts'
 import { specimens } from './hostile/corpus.ts'
 import { Random } from './hostile/random.ts'
+import { seed } from '../support/seed.ts'
 
-/** Both may be set to have a failure again: HINDCAST_FUZZ_SEED=… HINDCAST_FUZZ_CASE=…. */
-const seed = Number(process.env['HINDCAST_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+/** Both may be set to have a failure again: HINDCAST_SEED=… HINDCAST_FUZZ_CASE=…. */
 const only = process.env['HINDCAST_FUZZ_CASE']
 const cases = only === undefined ? Array.from({ length: 10_000 }, (_, index) => index) : [Number(only)]
 
@@ -24,14 +24,14 @@ test('every specimen is read as it is', async () => {
 })
 
 // Half a minute alone; the rest is for machines that others work on too.
-test(`ten thousand damaged files (HINDCAST_FUZZ_SEED=${seed})`, { timeout: 300_000 }, async () => {
+test(`ten thousand damaged files (HINDCAST_SEED=${seed})`, { timeout: 300_000 }, async () => {
   const memory = process.resourceUsage().maxRSS
   let refused = 0
   for (const index of cases) {
     const random = new Random(Math.imul(seed, 31) + index)
     const specimen = specimens[index % specimens.length] as (typeof specimens)[number]
     const bytes = random.oneOf(specimen.mutations)(specimen.bytes, random)
-    const about = `${specimen.name}: HINDCAST_FUZZ_SEED=${seed} HINDCAST_FUZZ_CASE=${index}`
+    const about = `${specimen.name}: HINDCAST_SEED=${seed} HINDCAST_FUZZ_CASE=${index}`
     const since = process.cpuUsage()
     try {
       await specimen.read(bytes)
@@ -46,7 +46,7 @@ test(`ten thousand damaged files (HINDCAST_FUZZ_SEED=${seed})`, { timeout: 300_0
     if (seconds > secondsEach) throw new Error(`${about}: ${seconds} s for ${bytes.length} bytes`)
   }
   const more = (process.resourceUsage().maxRSS - memory) / 1024
-  if (more > megabytesMore) throw new Error(`HINDCAST_FUZZ_SEED=${seed}: ${more} MB more than before`)
+  if (more > megabytesMore) throw new Error(`HINDCAST_SEED=${seed}: ${more} MB more than before`)
   // Damage that nothing noticed would be no damage: most of it must be refused.
   if (only === undefined) expect(refused).toBeGreaterThan(cases.length / 2)
 })

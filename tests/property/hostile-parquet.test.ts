@@ -7,15 +7,15 @@ import { openDuckDb, pathList, type DuckDb } from '../../src/io/duckdb.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { damaged, joined } from './hostile/mutate-bytes.ts'
 import { Random } from './hostile/random.ts'
+import { seed } from '../support/seed.ts'
 
-const seed = Number(process.env['HINDCAST_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const only = process.env['HINDCAST_FUZZ_CASE']
 const cases = only === undefined ? Array.from({ length: 400 }, (_, index) => index) : [Number(only)]
 
 const columns = `i AS id, i * 1.5 AS x, 'text ' || i AS s, [i, i + 1] AS l, {a: i, b: 'q'} AS st, MAP {i: 'v'} AS m,
   i::DECIMAL(9, 2) AS d, TIMESTAMP '2020-01-01' + to_days(i::INTEGER) AS t`
 
-test(`damaged Parquet files (HINDCAST_FUZZ_SEED=${seed})`, { timeout: 300_000 }, async () => {
+test(`damaged Parquet files (HINDCAST_SEED=${seed})`, { timeout: 300_000 }, async () => {
   await using dir = await tempDir()
   const folder = dir.path
   const good = join(folder, 'good.parquet')
@@ -42,7 +42,7 @@ test(`damaged Parquet files (HINDCAST_FUZZ_SEED=${seed})`, { timeout: 300_000 },
     const bad = join(folder, `hostile-${index}.parquet`)
     await writeFile(bad, damage(bytes, footerStart, random))
     for (const sql of queries(pathList([good, bad]))) {
-      const about = `HINDCAST_FUZZ_SEED=${seed} HINDCAST_FUZZ_CASE=${index}`
+      const about = `HINDCAST_SEED=${seed} HINDCAST_FUZZ_CASE=${index}`
       try {
         await db.rows(sql)
       } catch (error) {
@@ -60,7 +60,7 @@ test(`damaged Parquet files (HINDCAST_FUZZ_SEED=${seed})`, { timeout: 300_000 },
   }
   await db.close()
   const more = (process.resourceUsage().maxRSS - memory) / 1024
-  if (more > 1500) throw new Error(`HINDCAST_FUZZ_SEED=${seed}: ${more} MB more than before`)
+  if (more > 1500) throw new Error(`HINDCAST_SEED=${seed}: ${more} MB more than before`)
   if (only === undefined) expect(refused).toBeGreaterThan(cases.length / 2)
 })
 

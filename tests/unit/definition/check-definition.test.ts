@@ -39,7 +39,7 @@ const schema = schemaOf({
   origin: 'string',
   price: 'decimal(9, 2)',
   id: 'uuid',
-  code: 'fixed[4]',
+  code: 'timestamptz_ns',
   tags: { type: 'list', elementId: 20, elementRequired: false, element: 'string' },
   info: { type: 'struct', fields: [{ id: 21, name: 'gate', required: false, type: 'long' }] },
   'air line': 'string',
@@ -125,7 +125,7 @@ test.each([
   ['delay::HUGEINT', 'has a type that a feature table cannot hold'],
   ['delay + origin', "No function matches the given name and argument types '+(BIGINT, VARCHAR)'"],
   ['nosuch(delay)', 'nosuch'],
-  ['code', 'columns of type fixed[4] cannot be read'],
+  ['code', 'columns of type timestamptz_ns cannot be read'],
 ])('%s is refused', async (expression, message) => {
   await expect(checkArgument(expression)).rejects.toMatchObject({
     code: 'DEFINITION_INVALID',
