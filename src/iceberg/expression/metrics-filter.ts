@@ -1,6 +1,6 @@
 /** Judging a file by its counts and bounds. */
 import type { DataFile } from '../manifest/model.ts'
-import { compile, type BoundColumn, type BoundExpression, type BoundPredicate } from './bound.ts'
+import type { BoundColumn, BoundPredicate } from './bound.ts'
 import { mayMatch, mustMatch, nothingKnown, type ColumnFacts } from './column-facts.ts'
 
 export type FileMetrics = Pick<
@@ -20,14 +20,6 @@ export function fileMustMatch(predicate: BoundPredicate): (file: FileMetrics) =>
   return (file) =>
     file.recordCount === 0n || test(predicate.column.nested ? nothingKnown : factsOf(predicate.column, file))
 }
-
-/** Whether a file may hold a row that matches: false only where its metrics rule that out. */
-export const mayMatchByMetrics = (expression: BoundExpression): ((file: FileMetrics) => boolean) =>
-  compile(expression, fileMayMatch)
-
-/** Whether all rows of a file match: true only where its metrics show it. */
-export const mustMatchByMetrics = (expression: BoundExpression): ((file: FileMetrics) => boolean) =>
-  compile(expression, fileMustMatch)
 
 function factsOf(column: BoundColumn, file: FileMetrics): ColumnFacts {
   const { fieldId: id, type } = column
