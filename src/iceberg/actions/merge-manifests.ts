@@ -3,12 +3,13 @@ import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import { decodeManifest } from '../manifest/manifest.ts'
 import { EntryStatus, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
 import { booleanProperty, numberProperty } from '../metadata/properties.ts'
-import { specOf, writeManifest, type SnapshotWriter } from './write-snapshot.ts'
+import { encodeEntries, specOf, writeManifest, type SnapshotWriter } from './write-snapshot.ts'
 
 /**
  * Merges small manifests of one partition spec and content, newest first, as Iceberg's Java library does: neighbours are packed into
  * bins of `commit.manifest.target-size-bytes`, filled from the oldest on, and the newest bin is left alone until it has
- * `commit.manifest.min-count-to-merge` of them. So each entry is rewritten a bounded number of times over thousands of commits.
+ * `commit.manifest.min-count-to-merge` of them. Unlike there, a bin is as large as the manifest made of it: were each header counted,
+ * which outweighs an entry thirtyfold, a nearly full manifest would be written anew for every one or two that still fit beside it.
  * @param manifests this snapshot's first, then those carried over
  */
 export async function mergeManifests(
@@ -20,9 +21,13 @@ export async function mergeManifests(
   const targetBytes = BigInt(numberProperty(properties, 'commit.manifest.target-size-bytes'))
   const minCount = numberProperty(properties, 'commit.manifest.min-count-to-merge')
   const groups = Map.groupBy(manifests, ({ content, partitionSpecId }) => `${content} ${partitionSpecId}`)
-  const bins = [...groups.values()].flatMap((group) =>
-    packFromEnd(group, targetBytes).map((bin) => ({ bin, newest: bin[0] === group[0] })),
-  )
+  const bins = [...groups.values()].flatMap((group) => {
+    const bytes = group.reduce((sum, { manifestLength }) => sum + manifestLength, 0n)
+    if (group.length < minCount && bytes <= targetBytes) return { bin: group, newest: true }
+    const { partitionSpecId, content } = group[0] as ManifestFile
+    const header = encodeEntries(writer.metadata, specOf(writer.metadata, partitionSpecId), content, []).bytes.length
+    return packFromEnd(group, targetBytes, BigInt(header)).map((bin) => ({ bin, newest: bin[0] === group[0] }))
+  })
   const merged = await mapConcurrently(bins, MANIFEST_READS, async ({ bin, newest }) => {
     if (bin.length === 1 || (newest && bin.length < minCount)) return bin
     return [await mergeBin(writer, bin)]
@@ -31,18 +36,19 @@ export async function mergeManifests(
 }
 
 /** Neighbours in bins of at most the target size; a manifest beyond it has a bin of its own. The first bin takes what is left over. */
-function packFromEnd(group: readonly ManifestFile[], targetBytes: bigint): ManifestFile[][] {
+function packFromEnd(group: readonly ManifestFile[], targetBytes: bigint, header: bigint): ManifestFile[][] {
   const bins: ManifestFile[][] = []
   let bin: ManifestFile[] = []
-  let size = 0n
+  let size = header
   for (const manifest of group.toReversed()) {
-    if (bin.length > 0 && size + manifest.manifestLength > targetBytes) {
+    const own = manifest.manifestLength > header ? manifest.manifestLength - header : 1n
+    if (bin.length > 0 && size + own > targetBytes) {
       bins.unshift(bin)
       bin = []
-      size = 0n
+      size = header
     }
     bin.unshift(manifest)
-    size += manifest.manifestLength
+    size += own
   }
   if (bin.length > 0) bins.unshift(bin)
   return bins

@@ -122,15 +122,13 @@ export async function writeEncodedManifest(
   }
 }
 
-/** Encodes and writes entries as one manifest. */
-export async function writeManifest(
-  writer: SnapshotWriter,
+export const encodeEntries = (
+  metadata: TableMetadata,
   spec: PartitionSpec,
   content: 'data' | 'deletes',
   entries: readonly ManifestEntry[],
-): Promise<ManifestFile> {
-  const { metadata } = writer
-  const encoded = encodeManifest({
+): EncodedManifest =>
+  encodeManifest({
     formatVersion: metadata.formatVersion,
     schema: currentSchema(metadata),
     spec,
@@ -139,6 +137,15 @@ export async function writeManifest(
     otherSchemas: metadata.schemas,
     compression: avroCompression(metadata.properties),
   })
+
+/** Encodes and writes entries as one manifest. */
+export async function writeManifest(
+  writer: SnapshotWriter,
+  spec: PartitionSpec,
+  content: 'data' | 'deletes',
+  entries: readonly ManifestEntry[],
+): Promise<ManifestFile> {
+  const encoded = encodeEntries(writer.metadata, spec, content, entries)
   const manifest = await writeEncodedManifest(writer, encoded, entries)
   writer.entries.set(manifest.manifestPath, entries)
   return manifest

@@ -114,10 +114,9 @@ function onGrid(
   value: (steps: bigint) => Literal = (steps) => steps,
 ): PlacedLiteral {
   const below = floorDiv(nanos, step)
+  if (floorMod(nanos, step) === 0n) return inRange(below, bits, (fits) => exact(value(fits)))
   return inRange(below, bits, () =>
-    floorMod(nanos, step) === 0n
-      ? exact(value(below))
-      : { kind: 'between', below: value(below), above: value(below + 1n) },
+    inRange(below + 1n, bits, (above) => ({ kind: 'between', below: value(below), above: value(above) })),
   )
 }
 
@@ -140,8 +139,8 @@ function placeDecimal(
 ): PlacedLiteral {
   const limit = 10n ** BigInt(precision)
   const place = (unscaled: bigint, isExact: boolean): PlacedLiteral => {
-    if (unscaled >= limit) return { kind: 'above' }
-    if (unscaled < -limit || (unscaled === -limit && isExact)) return { kind: 'below' }
+    if (unscaled >= (isExact ? limit : limit - 1n)) return { kind: 'above' }
+    if (unscaled <= -limit) return { kind: 'below' }
     return isExact ? exact(unscaled) : { kind: 'between', below: unscaled, above: unscaled + 1n }
   }
   if (typeof value === 'bigint') return place(value, true)
