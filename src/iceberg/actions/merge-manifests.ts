@@ -5,11 +5,14 @@ import { EntryStatus, type ManifestEntry, type ManifestFile } from '../manifest/
 import { booleanProperty, numberProperty } from '../metadata/properties.ts'
 import { encodeEntries, specOf, writeManifest, type SnapshotWriter } from './write-snapshot.ts'
 
+/** Entries that one commit may write anew: about half a second. */
+const entriesPerCommit = 4000
+
 /**
- * Merges small manifests of one partition spec and content, newest first, as Iceberg's Java library does: neighbours are packed into
- * bins of `commit.manifest.target-size-bytes`, filled from the oldest on, and the newest bin is left alone until it has
- * `commit.manifest.min-count-to-merge` of them. Unlike there, a bin is as large as the manifest made of it: were each header counted,
- * which outweighs an entry thirtyfold, a nearly full manifest would be written anew for every one or two that still fit beside it.
+ * Merges small neighbouring manifests of one partition spec and content, as Iceberg's Java library does: up to
+ * `commit.manifest.target-size-bytes`, and the newest only once there are `commit.manifest.min-count-to-merge` of them. So thousands of
+ * commits leave few manifests. Unlike there, a commit's cost does not grow with the table: one that is half full is left alone, a header,
+ * which outweighs an entry thirtyfold, counts once, and no commit writes more than `entriesPerCommit` anew. What is left over falls to the next.
  * @param manifests this snapshot's first, then those carried over
  */
 export async function mergeManifests(
@@ -18,47 +21,66 @@ export async function mergeManifests(
 ): Promise<ManifestFile[]> {
   const { properties } = writer.metadata
   if (!booleanProperty(properties, 'commit.manifest-merge.enabled')) return [...manifests]
-  const targetBytes = BigInt(numberProperty(properties, 'commit.manifest.target-size-bytes'))
   const minCount = numberProperty(properties, 'commit.manifest.min-count-to-merge')
   const groups = Map.groupBy(manifests, ({ content, partitionSpecId }) => `${content} ${partitionSpecId}`)
-  const bins = [...groups.values()].flatMap((group) => {
-    const bytes = group.reduce((sum, { manifestLength }) => sum + manifestLength, 0n)
-    if (group.length < minCount && bytes <= targetBytes) return { bin: group, newest: true }
-    const { partitionSpecId, content } = group[0] as ManifestFile
-    const header = encodeEntries(writer.metadata, specOf(writer.metadata, partitionSpecId), content, []).bytes.length
-    return packFromEnd(group, targetBytes, BigInt(header)).map((bin) => ({ bin, newest: bin[0] === group[0] }))
+  let left = entriesPerCommit
+  const runs = [...groups.values()].flatMap((group) => {
+    const packed = smallNeighbours(writer, group, minCount)
+    // The oldest first: the newest run still grows.
+    const merged = packed.toReversed().map((run) => {
+      const entries = run.reduce((sum, manifest) => sum + entriesOf(manifest), 0)
+      const isYoung = run[0] === group[0] && run.length < minCount
+      if (run.length === 1 || isYoung || entries > left) return { run, merge: false }
+      left -= entries
+      return { run, merge: true }
+    })
+    return merged.toReversed()
   })
-  const merged = await mapConcurrently(bins, MANIFEST_READS, async ({ bin, newest }) => {
-    if (bin.length === 1 || (newest && bin.length < minCount)) return bin
-    return [await mergeBin(writer, bin)]
-  })
+  const merged = await mapConcurrently(runs, MANIFEST_READS, async ({ run, merge }) =>
+    merge ? [await mergeRun(writer, run)] : run,
+  )
   return merged.flat()
 }
 
-/** Neighbours in bins of at most the target size; a manifest beyond it has a bin of its own. The first bin takes what is left over. */
-function packFromEnd(group: readonly ManifestFile[], targetBytes: bigint, header: bigint): ManifestFile[][] {
-  const bins: ManifestFile[][] = []
-  let bin: ManifestFile[] = []
-  let size = header
+const entriesOf = ({ addedFilesCount, existingFilesCount, deletedFilesCount }: ManifestFile): number =>
+  addedFilesCount + existingFilesCount + deletedFilesCount
+
+/** Runs of neighbours that fit into one manifest together, packed from the oldest on; one that is half full stands alone. */
+function smallNeighbours(writer: SnapshotWriter, group: readonly ManifestFile[], minCount: number): ManifestFile[][] {
+  const { metadata } = writer
+  const target = BigInt(numberProperty(metadata.properties, 'commit.manifest.target-size-bytes'))
+  const bytes = group.reduce((sum, { manifestLength }) => sum + manifestLength, 0n)
+  if (group.length < minCount && bytes <= target) return [[...group]]
+  const { partitionSpecId, content } = group[0] as ManifestFile
+  const header = BigInt(encodeEntries(metadata, specOf(metadata, partitionSpecId), content, []).bytes.length)
+  const runs: ManifestFile[][] = []
+  let run: ManifestFile[] = []
+  let [size, entries] = [header, 0]
+  const close = (): void => {
+    if (run.length > 0) runs.unshift(run)
+    run = []
+    size = header
+    entries = 0
+  }
   for (const manifest of group.toReversed()) {
     const own = manifest.manifestLength > header ? manifest.manifestLength - header : 1n
-    if (bin.length > 0 && size + own > targetBytes) {
-      bins.unshift(bin)
-      bin = []
-      size = header
-    }
-    bin.unshift(manifest)
+    const count = entriesOf(manifest)
+    const isHalfFull = (header + own) * 2n >= target || count * 2 >= entriesPerCommit
+    if (isHalfFull || size + own > target || entries + count > entriesPerCommit) close()
+    run.unshift(manifest)
     size += own
+    entries += count
+    if (isHalfFull) close()
   }
-  if (bin.length > 0) bins.unshift(bin)
-  return bins
+  close()
+  return runs
 }
 
-async function mergeBin(writer: SnapshotWriter, bin: readonly ManifestFile[]): Promise<ManifestFile> {
+async function mergeRun(writer: SnapshotWriter, run: readonly ManifestFile[]): Promise<ManifestFile> {
   const { io, metadata, snapshotId } = writer
-  const first = bin[0] as ManifestFile
+  const first = run[0] as ManifestFile
   const entries: ManifestEntry[] = []
-  for (const manifest of bin) {
+  for (const manifest of run) {
     const written = writer.entries.get(manifest.manifestPath)
     if (written !== undefined) {
       entries.push(...written)
