@@ -11,17 +11,20 @@ export interface Measured {
 }
 
 /** Runs a case in a process of its own, for its memory to be its own. */
-export function runCase(name: string, ...args: readonly string[]): Promise<Measured> {
-  const script = fileURLToPath(new URL(`cases/${name}.ts`, import.meta.url))
+export const runCase = (name: string, ...args: readonly string[]): Promise<Measured> =>
+  runProgram(process.execPath, [fileURLToPath(new URL(`cases/${name}.ts`, import.meta.url)), ...args])
+
+/** Runs a program that says on its last line what it took. */
+export function runProgram(program: string, args: readonly string[]): Promise<Measured> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
     child.once('error', reject)
     child.once('close', (code) => {
       const last = out.trim().split('\n').at(-1)
       if (code === 0 && last !== undefined) resolve(JSON.parse(last) as Measured)
-      else reject(new Error(`case ${name} ended with ${String(code)}`))
+      else reject(new Error(`${args[0] ?? program} ended with ${String(code)}`))
     })
   })
 }
