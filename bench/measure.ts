@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
@@ -8,6 +9,10 @@ export interface Measured {
   /** Peak resident set of its process. */
   readonly megabytes: number
   readonly rows: number
+  /** Seconds of its parts. */
+  readonly laps?: Readonly<Record<string, number>>
+  /** What else it counted. */
+  readonly counts?: Readonly<Record<string, number>>
 }
 
 /** Runs a case in a process of its own, for its memory to be its own. */
@@ -30,10 +35,22 @@ export function runProgram(program: string, args: readonly string[]): Promise<Me
 }
 
 /** Says what a case took, as `runCase` reads it. */
-export function report(startedMs: number, rows: number): void {
+export function report(
+  startedMs: number,
+  rows: number,
+  laps: Readonly<Record<string, number>> = {},
+  counts: Readonly<Record<string, number>> = {},
+): void {
   const seconds = (performance.now() - startedMs) / 1000
   const megabytes = process.resourceUsage().maxRSS / 1024
-  process.stdout.write(`${JSON.stringify({ seconds, megabytes, rows } satisfies Measured)}\n`)
+  process.stdout.write(`${JSON.stringify({ seconds, megabytes, rows, laps, counts } satisfies Measured)}\n`)
+}
+
+/** Bytes that this process has read from files and elsewhere so far, from the page cache too; null where the system does not count them. */
+export async function bytesRead(): Promise<number | null> {
+  const counters = await readFile('/proc/self/io', 'utf8').catch(() => '')
+  const [, bytes] = /^rchar: (\d+)$/m.exec(counters) ?? []
+  return bytes === undefined ? null : Number(bytes)
 }
 
 const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b)
