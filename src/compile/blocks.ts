@@ -1,88 +1,83 @@
 /**
- * Sliding windows over mergeable partials.
+ * Windows of many tiles, merged from blocks.
  *
- * The events of an entity are aggregated per tile; four neighbouring tiles make a block of 4, four of those one of 16, and so on, always
- * on multiples of the block's size since 1970. A window is cut into the largest blocks that fit: at most six of each size, so a
- * 28-day window on a grid of minutes is some forty blocks and not 40,320 tiles. The cut follows from the window alone, never from the
- * slice, so that floating-point merges give the same bits in every slice. Written the other way round: a block belongs to the
- * rows whose window holds it but not the whole block of the next size around it.
+ * Four neighbouring tiles make a block of 4, four of those one of 16, and so on, always on multiples of the block's size. A window is cut
+ * into the largest blocks that fit: at most six of each size, so a 28-day window on a grid of minutes is some forty blocks and not 40,320
+ * tiles. Written the other way round: a block belongs to the rows whose window holds it but not the whole block of the next size around it.
  */
-import { BLOCK_FANOUT, type Grid } from './grid.ts'
 import type { Partial } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
+import { entry, mergedColumn, type WindowRequest } from './window-request.ts'
 
-/** Name of a partial's column over one window. */
-export const mergedColumn = (partial: Partial, window: string): string => `${partial.name} over ${window}`
+/** Blocks of one size that make up one of the next. */
+const fanout = 4n
 
-/** Statement that makes `blocks` (entity, size, start, one column a partial) from `events` and `entities`. */
-export function blocksTable(grid: Grid, keys: readonly string[], partials: readonly Partial[]): string {
-  const levels = grid.blockSizes.slice(1).map((size) => {
-    const merged = partials.map((partial) => `    ${partial.ofBlocks()} AS ${quoteIdentifier(partial.name)}`)
-    return `blocks_${size} AS (
+/** For windows without a beginning: half a century of hours. */
+const largestBlock = fanout ** 9n
+
+/** @param longest tiles in the longest window; null when one has no beginning */
+function blockSizes(longest: bigint | null): bigint[] {
+  const sizes = [1n]
+  for (let size = fanout; size <= (longest ?? largestBlock); size *= fanout) sizes.push(size)
+  return sizes
+}
+
+/** Statement that makes `blocks` (entity, size, piece, one column a partial) from `tiles`; a block is named by its first tile. */
+export function blocksTable({ partials, hasLateEvents }: WindowRequest, longest: bigint | null): string {
+  const merged = partials.map((partial: Partial) => `    ${partial.ofPieces()} AS ${quoteIdentifier(partial.name)}`)
+  const sizes = blockSizes(longest)
+  const levels = sizes.slice(1).map(
+    (size) => `blocks_${size} AS (
   SELECT
-    entity,
-${[`    start // ${size} * ${size} AS start`, ...merged].join(',\n')}
-  FROM blocks_${size / BLOCK_FANOUT}
+${['    entity', `    piece // ${size} * ${size} AS piece`, ...merged].join(',\n')}
+  FROM blocks_${size / fanout}
   GROUP BY ALL
-)`
-  })
-  const tiles = partials.map(({ name, ofEvents }) => `    ${ofEvents} AS ${quoteIdentifier(name)}`)
-  const by = keys.join(', ')
-  const sized = grid.blockSizes.map((size) => `SELECT ${size} AS size, * FROM blocks_${size}`)
+)`,
+  )
+  const columns = partials.map(({ name }) => quoteIdentifier(name))
+  const ofTiles = ['entity', 'tile AS piece', ...columns].join(', ')
+  const smallest = `blocks_1 AS (SELECT ${ofTiles} FROM tiles${hasLateEvents ? ' WHERE seen = tile' : ''})`
+  const all = sizes.map(
+    (size) => `SELECT ${size} AS size, *${hasLateEvents ? ', piece AS seen' : ''} FROM blocks_${size}`,
+  )
+  // What became known late enters by itself, when it was known.
+  const late = hasLateEvents ? [`SELECT 0 AS size, ${ofTiles}, seen FROM tiles WHERE seen > tile`] : []
   return `CREATE TEMP TABLE blocks AS
-WITH tiles AS (
-  SELECT
-    ${by},
-${[`    tile AS start`, ...tiles].join(',\n')}
-  FROM events
-  GROUP BY ${by}, tile
-),
-${[`blocks_1 AS (SELECT entity, tiles.* EXCLUDE (${by}) FROM tiles JOIN entities USING (${by}))`, ...levels].join(',\n')}
-${sized.join('\nUNION ALL\n')}`
+WITH ${[smallest, ...levels].join(',\n')}
+${[...all, ...late].join('\nUNION ALL\n')}`
 }
 
-/** A window, and the partials that features want over it. */
-export interface WindowPartials {
-  readonly window: string
-  readonly partials: readonly Partial[]
-}
-
-/** Statement that makes `windowed` (entity, point, merged partials) from `blocks`: one row for each row of the view. */
-export function windowedTable(grid: Grid, windows: readonly WindowPartials[]): string {
-  const { first, end, stride } = grid
-  const widthOf = (window: string): bigint => grid.widths.get(window) as bigint
-  const widths = [...new Set(grid.widths.values())].sort((a, b) => (a < b ? -1 : 1))
-  const rangeFrom = (low: string): string => {
-    const clipped = `greatest(${low}, ${first})`
-    return stride === 1n ? clipped : `(${clipped} + ${stride - 1n}) // ${stride} * ${stride}`
-  }
-  const points = (low: string, high: string): string => `range(${rangeFrom(low)}, least(${high}, ${end}), ${stride})`
-  const around = `start // (${BLOCK_FANOUT} * size) * (${BLOCK_FANOUT} * size)`
-  const merged = windows.flatMap(({ window, partials }) =>
+/** Statement that makes `windowed` from `blocks`: one row a point. */
+export function windowedByBlocks({ grid, windows, hasLateEvents }: WindowRequest, longest: bigint | null): string {
+  const { first, end } = grid
+  const top = blockSizes(longest).at(-1) as bigint
+  const points = (low: string, high: string): string => `range(greatest(${low}, ${first}), least(${high}, ${end}))`
+  const parent = `piece // (${fanout} * size) * (${fanout} * size)`
+  const unnested = windows.map(({ window: { width, offset } }, index) => {
+    const from = `piece + size + ${offset}`
+    const parentFits = `${parent} + ${fanout} * size + ${offset}`
+    // After the window's last point that holds the block's first tile.
+    const to = width === null ? `${end}` : `piece + ${width + offset + 1n}`
+    const parentLeaves = width === null ? null : `${parent} + ${width + offset + 1n}`
+    const hasParent = width === null ? `size < ${top}` : `${fanout} * size <= ${width}`
+    const within =
+      parentLeaves === null ? points(from, parentFits) : `${points(from, parentFits)} || ${points(parentLeaves, to)}`
+    const late = hasLateEvents ? `WHEN size = 0 THEN ${points(entry(offset + 1n, true, 'piece'), to)} ` : ''
+    const fits = width === null ? '' : ` WHERE size <= ${width}`
+    return `  SELECT blocks.*, ${index} AS window_index, unnest(CASE ${late}WHEN ${hasParent} THEN ${within} ELSE ${points(from, to)} END) AS point FROM blocks${fits}`
+  })
+  const merged = windows.flatMap(({ window, partials }, index) =>
     partials.map(
       (partial) =>
-        `  ${partial.ofBlocks(`width = ${widthOf(window)}`)} AS ${quoteIdentifier(mergedColumn(partial, window))}`,
+        `  ${partial.ofPieces(`window_index = ${index}`)} AS ${quoteIdentifier(mergedColumn(partial, window.text))}`,
     ),
   )
   return `CREATE TEMP TABLE windowed AS
-WITH windows AS (FROM (VALUES ${widths.map((width) => `(${width})`).join(', ')}) AS windows (width)),
-seen AS (
-  SELECT
-    blocks.*,
-    width,
-    unnest(
-      CASE
-        WHEN ${BLOCK_FANOUT} * size > width THEN ${points('start + size', 'start + width + 1')}
-        ELSE ${points('start + size', `${around} + ${BLOCK_FANOUT} * size`)}
-          || ${points(`${around} + width + 1`, 'start + width + 1')}
-      END
-    ) AS point
-  FROM blocks
-  JOIN windows ON size <= width
-  WHERE start + width >= ${first}
+WITH held AS (
+${unnested.join('\n  UNION ALL\n')}
 )
 SELECT
-${['  entity', '  point', ...merged].join(',\n')}
-FROM seen
+${['  entity', '  point', '  point + 1 AS next_point', ...merged].join(',\n')}
+FROM held
 GROUP BY entity, point`
 }

@@ -1,14 +1,16 @@
-import { formatInstant, HindcastError, MICROS_PER_SECOND, type Micros } from '../contract/index.ts'
-import { featureColumn, referencedColumns, type FeatureDefinition, type ViewDefinition } from '../definition/index.ts'
+import { HindcastError, type Micros } from '../contract/index.ts'
+import { featureColumn, type FeatureDefinition, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
-import { blocksTable, mergedColumn, windowedTable } from './blocks.ts'
 import { distinctTable, distinctTableName } from './distinct.ts'
-import { eventTime, type EventTime } from './event-time.ts'
-import { sliceGrid, type Grid } from './grid.ts'
-import { parenthesized, viewInputs, type Inputs } from './inputs.ts'
-import { countOf, mergeablePlan, valueColumn, type Partial, type Plan } from './partials.ts'
-import { quantileTable, quantileTableName } from './quantiles.ts'
-import { quoteIdentifier } from './quote.ts'
+import { entitiesTable, eventOrder, eventsTable, keyColumns, rejectedQuery } from './events.ts'
+import { exactSumMacros } from './exact-sums.ts'
+import { parenthesized, viewInputs, type EventFacts } from './inputs.ts'
+import { listGroups, listTable, type ListGroup } from './lists.ts'
+import { countAll, countOf, mergeablePlan, type Partial, type Plan, type PlanContext } from './partials.ts'
+import { quoteIdentifier, quoteString } from './quote.ts'
+import { timeGrid, type Grid } from './time-grid.ts'
+import { mergedColumn, type WindowPartials } from './window-request.ts'
+import { tilesTable, windowedTable, type TileCounts } from './windowed.ts'
 
 /** Rows with feature time in `[from, to)`, and the shapes of what is read and written. */
 export interface SliceRange {
@@ -20,8 +22,12 @@ export interface SliceRange {
 
 /** A slice as DuckDB's SQL, for a session in UTC that has the source's columns in a view `source_rows`. */
 export interface CompiledSlice {
-  /** Make temporary tables, to be run in this order, once a session. */
-  readonly statements: readonly string[]
+  /** Make temporary tables, to be run in this order, once a session: `events`, as `compileEvents` does, */
+  readonly events: string
+  /** then `entities` and `tiles`, */
+  readonly tiles: readonly string[]
+  /** then what the rows are selected from. */
+  readonly windows: readonly string[]
   /** The slice's rows, with the columns of the output schema in its order. */
   readonly select: string
   /** ORDER BY of `select` that leaves no ties. */
@@ -30,50 +36,81 @@ export interface CompiledSlice {
   readonly rejected: string
 }
 
-/** The source columns that a view reads, in the source's order. */
-export const requiredColumns = (definition: ViewDefinition, sourceColumnNames: readonly string[]): string[] =>
-  referencedColumns(definition, sourceColumnNames)
+/** Blocks of time lie on multiples of this many tiles. */
+const alignment = 4n ** 9n
+
+/**
+ * The statement that makes `events`, from which the rest of the slice is compiled once the engine has told of their types and ranges.
+ * @throws DEFINITION_INVALID when the source lacks the event time
+ */
+export const compileEvents = (definition: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>): string =>
+  eventsTable(definition, range.sourceSchema, timeGrid(definition, range, alignment), viewInputs(definition))
 
 /**
  * Compiles the computation of one slice. What it computes for a row depends on the row's entity and feature time and the events of its
  * windows, not on the slice, the number of threads or the order of the source's rows.
+ * @param facts of the slice's events, see `eventFacts`
+ * @param counts of the slice's tiles, see `tileCountsQuery`: they choose how windows are made, which changes no value
  * @throws DEFINITION_INVALID when the source lacks the event time
  */
-export function compileSlice(definition: ViewDefinition, range: SliceRange): CompiledSlice {
-  const time = eventTime(definition, range.sourceSchema)
-  const grid = sliceGrid(definition, range)
-  const inputs = viewInputs(definition, range.sourceSchema)
-  const keys = definition.entity.keys.map((_, i) => `key_${i + 1}`)
-  const plans = definition.features.map((feature) => ({
-    feature,
-    plan: mergeablePlan(feature, inputs.of(feature), outputType(range.outputSchema, feature)),
-  }))
-  const partialsOf = ({ feature, plan }: FeaturePlan): readonly Partial[] =>
-    // A quantile is taken from the values themselves, but has to know how many a window holds.
-    plan?.partials ?? (feature.aggregate === 'quantile' ? [countOf(inputs.of(feature))] : [])
-  const windows = [...grid.widths.keys()].map((window) => ({
-    window,
-    partials: uniquePartials(plans.filter(({ feature }) => feature.windows.includes(window)).flatMap(partialsOf)),
-  }))
-  const unmergeable = definition.features.flatMap((feature) => {
-    if (feature.aggregate === 'count_distinct') return [distinctTable(grid, keys, feature, inputs.of(feature))]
-    if (feature.aggregate === 'quantile') return [quantileTable(grid, keys, feature, inputs.of(feature))]
-    return []
+export function compileSlice(
+  definition: ViewDefinition,
+  range: SliceRange,
+  facts: EventFacts,
+  counts: TileCounts | null,
+): CompiledSlice {
+  const bucketed = definition.features.find(({ by }) => by !== undefined)
+  if (bucketed !== undefined) {
+    throw new HindcastError('FEATURE_UNSUPPORTED', `feature ${bucketed.name}: values by bucket are not computed yet`, {
+      hint: 'Make a feature of each bucket, by its condition.',
+      context: { view: definition.name, feature: bucketed.name },
+    })
+  }
+  const grid = timeGrid(definition, range, alignment)
+  const inputs = viewInputs(definition)
+  const keys = keyColumns(definition)
+  const order = eventOrder(definition, range.sourceSchema)
+  const { hasLateEvents } = order
+  const context: PlanContext = { inputs, facts, order }
+  const plans = definition.features.map((feature): FeaturePlan => {
+    const plan = mergeablePlan(feature, context, outputType(range.outputSchema, feature))
+    const isListed = plan === null && feature.aggregate !== 'count_distinct'
+    // A declared value takes the place of a window's that holds nothing to aggregate; a list's window is found by its count.
+    return { feature, plan, count: isListed || feature.empty !== undefined ? countOf(inputs.of(feature)) : null }
   })
+  const distinct = definition.features.filter(({ aggregate }) => aggregate === 'count_distinct')
+  const listed = plans.flatMap(({ feature, plan }) =>
+    plan === null && feature.aggregate !== 'count_distinct' ? [feature] : [],
+  )
+  const groups = listGroups(listed, context)
+  const windows = [...grid.windows.values()].map((window): WindowPartials => ({
+    window,
+    partials: uniquePartials(
+      plans.flatMap(({ feature, plan, count }) =>
+        feature.windows.includes(window.text) ? [...(plan?.partials ?? []), ...(count === null ? [] : [count])] : [],
+      ),
+    ),
+  }))
+  const partials = uniquePartials(windows.flatMap((window) => window.partials))
+  const request = {
+    grid,
+    keys,
+    windows,
+    hasLateEvents,
+    onChange: definition.rows === 'on_change',
+    partials: partials.length === 0 ? [countAll] : partials,
+  }
   return {
-    statements: [
-      eventsTable(definition, time, grid, inputs),
-      entitiesTable(keys),
-      blocksTable(grid, keys, uniquePartials(plans.flatMap(partialsOf))),
-      windowedTable(grid, windows),
-      ...unmergeable,
+    events: eventsTable(definition, range.sourceSchema, grid, inputs),
+    tiles: [...exactSumMacros, entitiesTable(keys), tilesTable(request)],
+    windows: [
+      ...windowedTable(request, counts),
+      ...distinct.map((feature) => distinctTable({ grid, keys, hasLateEvents }, feature, inputs.of(feature))),
+      ...groups.map((group) => listTable(group, grid, keys, context)),
     ],
-    select: selectRows(definition, grid, plans),
+    select: selectRows(definition, range, grid, plans, groups),
     orderBy: [...definition.entity.keys.map(({ name }) => name), 'feature_time'].map(quoteIdentifier).join(', '),
-    rejected: `SELECT count(*) AS rejected
-FROM source_rows
-WHERE ${time.between(range.from, range.to)}
-  AND (${definition.entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NULL`).join(' OR ')})`,
+    rejected: rejectedQuery(definition, range.sourceSchema, range),
   }
 }
 
@@ -88,66 +125,90 @@ const uniquePartials = (partials: readonly Partial[]): Partial[] => [
   ...new Map(partials.map((partial) => [partial.name, partial])).values(),
 ]
 
-/** Statement that makes `events`: keys, time and values of the events that the slice's rows see. */
-function eventsTable(definition: ViewDefinition, time: EventTime, grid: Grid, inputs: Inputs): string {
-  const { entity } = definition
-  const units = time.unitsPerMicro
-  const columns = [
-    ...entity.keys.map(({ name }, i) => `${quoteIdentifier(name)} AS key_${i + 1}`),
-    `${time.instant} AS instant`,
-    // Not negative, for tile 0 begins before all that is read: `//` rounds toward zero.
-    `(${time.instant} - ${parenthesizeNegative(grid.base * units)}) // ${grid.tile * units} AS tile`,
-    ...inputs.all.flatMap((input) => (input.sql === null ? [] : [`${input.sql} AS ${valueColumn(input)}`])),
-  ]
-  return `-- Time is counted in tiles of ${grid.tile / MICROS_PER_SECOND} s from ${formatInstant(grid.base)}; a row's point is the tile that begins at its feature time.
-CREATE TEMP TABLE events AS
-SELECT
-  ${columns.join(',\n  ')}
-FROM source_rows
-WHERE ${time.between(grid.readFrom, grid.readTo)}
-${entity.keys.map(({ name }) => `  AND ${quoteIdentifier(name)} IS NOT NULL`).join('\n')}`
-}
-
-const parenthesizeNegative = (value: bigint): string => (value < 0n ? `(${value})` : String(value))
-
-/** Statement that makes `entities`: a number for each entity, so that what follows groups and joins by one integer. */
-const entitiesTable = (keys: readonly string[]): string => `CREATE TEMP TABLE entities AS
-SELECT row_number() OVER (ORDER BY ${keys.join(', ')}) AS entity, ${keys.join(', ')}
-FROM (SELECT DISTINCT ${keys.join(', ')} FROM events)`
-
 interface FeaturePlan {
   readonly feature: FeatureDefinition
   readonly plan: Plan | null
+  readonly count: Partial | null
 }
 
-function selectRows(definition: ViewDefinition, grid: Grid, plans: readonly FeaturePlan[]): string {
-  const columns = [
-    ...definition.entity.keys.map(({ name }, i) => `key_${i + 1} AS ${quoteIdentifier(name)}`),
-    `make_timestamptz(${grid.base} + point * ${grid.tile}) AS feature_time`,
-    ...plans.flatMap(({ feature, plan }) =>
-      feature.windows.map((window) => {
-        const column = quoteIdentifier(featureColumn(feature, window))
-        return `${featureValue(feature, plan, window, column)} AS ${column}`
-      }),
-    ),
-  ]
-  const joins = plans.flatMap(({ feature }) => {
-    if (feature.aggregate === 'count_distinct') return [`LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`]
-    if (feature.aggregate === 'quantile') return [`LEFT JOIN ${quantileTableName(feature)} USING (entity, point)`]
-    return []
+/** Values hold from a change point to the next; a row is made of each grid point in between. */
+function selectRows(
+  definition: ViewDefinition,
+  range: SliceRange,
+  grid: Grid,
+  plans: readonly FeaturePlan[],
+  groups: readonly ListGroup[],
+): string {
+  const keys = definition.entity.keys.map(({ name }, i) => ({ own: `key_${i + 1}`, name: quoteIdentifier(name) }))
+  const timedLists = groups.filter(({ isTimed }) => isTimed)
+  const isTimedList = (feature: FeatureDefinition): boolean =>
+    timedLists.some(({ features }) => features.includes(feature))
+  // Named by number: what the definition's names are is its authors' business.
+  const columns = plans
+    .flatMap((plan) => plan.feature.windows.map((text) => ({ ...plan, text })))
+    .map((column, index) => ({
+      ...column,
+      name: featureColumn(column.feature, column.text),
+      held: `value_${index + 1}`,
+    }))
+  const held = columns.flatMap(({ feature, plan, count, text, name, held: as }) => {
+    if (isTimedList(feature)) return []
+    const merged = (partial: Partial): string => quoteIdentifier(mergedColumn(partial, text))
+    const value = plan === null ? listedValue(feature, quoteIdentifier(name)) : plan.value(merged)
+    const isLast = plan?.atTime === undefined
+    return [`${isLast ? withEmpty(feature, value, count === null ? null : merged(count)) : value} AS ${as}`]
   })
+  const joins = [
+    'JOIN entities USING (entity)',
+    ...plans.flatMap(({ feature }) =>
+      feature.aggregate === 'count_distinct' ? [`LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`] : [],
+    ),
+    ...groups.flatMap(({ table, isTimed }) => (isTimed ? [] : [`LEFT JOIN ${table} USING (entity, point)`])),
+  ]
+  const final = columns.map(({ feature, plan, name, held: as }) => {
+    const column = quoteIdentifier(name)
+    if (isTimedList(feature)) return `${emptyAs(feature, column)} AS ${column}`
+    if (plan?.atTime === undefined) return `${as} AS ${column}`
+    return `${emptyAs(
+      feature,
+      plan.atTime(() => as, `epoch_us(${grid.timeOf('point')})`),
+    )} AS ${column}`
+  })
+  const points = definition.rows === 'on_change' ? 'point' : 'unnest(range(point, next_point)) AS point'
   const derived = definition.derived.map(({ name, sql }) => `${parenthesized(sql)} AS ${quoteIdentifier(name)}`)
-  return `WITH feature_columns AS (
+  const inRange = grid.isExact
+    ? ''
+    : `\nWHERE feature_time >= make_timestamptz(${range.from}) AND feature_time < make_timestamptz(${range.to})`
+  const list = (items: readonly string[]): string => items.join(',\n    ')
+  return `WITH held AS (
   SELECT
-    ${columns.join(',\n    ')}
+    ${list(['entity', 'point', 'next_point', ...keys.map(({ own }) => own), ...held])}
   FROM windowed
-  ${['JOIN entities USING (entity)', ...joins].join('\n  ')}
+  ${joins.join('\n  ')}
+),
+points AS (SELECT * EXCLUDE (point, next_point), ${points} FROM held),
+feature_columns AS (
+  SELECT
+    ${list([...keys.map(({ own, name }) => `${own} AS ${name}`), `${grid.timeOf('point')} AS feature_time`, ...final])}
+  FROM ${['points', ...timedLists.map(({ table }) => `LEFT JOIN ${table} USING (entity, point)`)].join('\n  ')}
 )
 SELECT ${['*', ...derived].join(', ')}
-FROM feature_columns`
+FROM feature_columns${inRange}`
 }
 
-function featureValue(feature: FeatureDefinition, plan: Plan | null, window: string, column: string): string {
-  if (plan !== null) return plan.value((partial) => quoteIdentifier(mergedColumn(partial, window)))
-  return feature.aggregate === 'count_distinct' ? `CAST(coalesce(${column}, 0) AS BIGINT)` : column
+function listedValue(feature: FeatureDefinition, column: string): string {
+  const isCount = feature.aggregate === 'count_distinct' || feature.aggregate === 'approx_count_distinct'
+  return isCount ? `CAST(coalesce(${column}, 0) AS BIGINT)` : column
 }
+
+const emptyLiteral = (empty: FeatureDefinition['empty']): string =>
+  empty === null || empty === undefined ? 'NULL' : typeof empty === 'string' ? quoteString(empty) : String(empty)
+
+function withEmpty({ empty }: FeatureDefinition, value: string, count: string | null): string {
+  if (empty === undefined || count === null) return value
+  return `CASE WHEN coalesce(${count}, 0) = 0 THEN ${emptyLiteral(empty)} ELSE ${value} END`
+}
+
+/** For values that are null just where there is nothing to aggregate. */
+const emptyAs = ({ empty }: FeatureDefinition, value: string): string =>
+  empty === undefined ? value : `coalesce(${value}, ${emptyLiteral(empty)})`

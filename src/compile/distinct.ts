@@ -1,47 +1,56 @@
 /**
- * Exact distinct counts over sliding windows, in time linear in what was seen: a value seen in tile p and next in tile n counts at the
- * points from p + 1 to min(p + width, n). Each sighting is one up and one down, and the count is their running sum.
+ * Exact distinct counts over sliding windows, in time linear in what was seen. A value counts from where one of its sightings enters the
+ * window, or from where the sighting before leaves it, to where it leaves itself: one up and one down, and the count is their running sum.
  */
 import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
-import type { Grid } from './grid.ts'
-import type { Input } from './inputs.ts'
-import { valueColumn } from './partials.ts'
+import { valueColumn, type Input } from './inputs.ts'
 import { quoteIdentifier } from './quote.ts'
+import type { Grid, Window } from './time-grid.ts'
+import { entry } from './window-request.ts'
 
 export const distinctTableName = (feature: FeatureDefinition): string => quoteIdentifier(`distinct ${feature.name}`)
 
+export interface DistinctRequest {
+  readonly grid: Grid
+  readonly keys: readonly string[]
+  readonly hasLateEvents: boolean
+}
+
 /** Statement that makes the feature's distinct counts (entity, point, one column a window) from `events`, `entities` and `windowed`. */
-export function distinctTable(grid: Grid, keys: readonly string[], feature: FeatureDefinition, input: Input): string {
-  const widthOf = (window: string): bigint => grid.widths.get(window) as bigint
-  const widths = [...new Set(feature.windows.map(widthOf))]
-  const sums = feature.windows.map(
-    (window) =>
-      `    sum(sum(change) FILTER (WHERE width = ${widthOf(window)})) OVER up_to_point AS ${quoteIdentifier(featureColumn(feature, window))}`,
+export function distinctTable(request: DistinctRequest, feature: FeatureDefinition, input: Input): string {
+  const { grid, keys, hasLateEvents } = request
+  const { first, end } = grid
+  const windows = feature.windows.map((text) => grid.windows.get(text) as Window)
+  const sums = windows.map(
+    ({ text }, index) =>
+      `    sum(sum(change) FILTER (WHERE window_index = ${index})) OVER up_to_point AS ${quoteIdentifier(featureColumn(feature, text))}`,
   )
+  const counted = windows.map((window, index) =>
+    hasLateEvents ? lateStays(window, index, end) : stays(window, index, end),
+  )
+  const time = hasLateEvents ? 'tile, seen' : 'tile'
+  const previous = hasLateEvents ? '' : ', lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous'
   return `CREATE TEMP TABLE ${distinctTableName(feature)} AS
-WITH windows AS (FROM (VALUES ${widths.map((width) => `(${width})`).join(', ')}) AS windows (width)),
-sightings AS (
-  SELECT DISTINCT ${keys.join(', ')}, tile, ${valueColumn(input)} AS value
-  FROM events
-  WHERE ${valueColumn(input)} IS NOT NULL
-),
-spans AS (
-  SELECT entity, tile, lead(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS next_tile
-  FROM sightings
+WITH sightings AS (
+  SELECT entity, value, ${time}${previous}
+  FROM (
+    SELECT DISTINCT ${keys.join(', ')}, ${time}, ${valueColumn(input)} AS value
+    FROM events
+    WHERE ${valueColumn(input)} IS NOT NULL
+  )
   JOIN entities USING (${keys.join(', ')})
 ),
-counted AS (
-  SELECT entity, width, tile + 1 AS first_point, least(tile + width, coalesce(next_tile, tile + width)) AS last_point
-  FROM spans, windows
+stays AS (
+${counted.join('\n  UNION ALL\n')}
 ),
 changes AS (
-  SELECT entity, width, greatest(first_point, ${grid.first}) AS point, 1 AS change, false AS is_row
-  FROM counted
-  WHERE last_point >= ${grid.first} AND first_point < ${grid.end}
+  SELECT entity, window_index, greatest(enters, ${first}) AS point, 1 AS change, false AS is_row
+  FROM stays
+  WHERE enters < leaves AND leaves > ${first} AND enters < ${end}
   UNION ALL
-  SELECT entity, width, last_point + 1, -1, false
-  FROM counted
-  WHERE last_point >= ${grid.first} AND last_point + 1 < ${grid.end}
+  SELECT entity, window_index, leaves, -1, false
+  FROM stays
+  WHERE enters < leaves AND leaves > ${first} AND leaves < ${end}
   UNION ALL
   SELECT entity, NULL, point, 0, true
   FROM windowed
@@ -59,4 +68,22 @@ ${sums.join(',\n')}
 SELECT * EXCLUDE (is_row)
 FROM counts
 WHERE is_row`
+}
+
+function stays({ width, offset }: Window, index: number, end: bigint): string {
+  const enters = `tile + ${offset + 1n}`
+  if (width === null) {
+    return `  SELECT entity, ${index} AS window_index, ${enters} AS enters, ${end} AS leaves FROM sightings WHERE previous IS NULL`
+  }
+  const by = width + offset + 1n
+  return `  SELECT entity, ${index} AS window_index, greatest(${enters}, coalesce(previous + ${by}, 0)) AS enters, tile + ${by} AS leaves FROM sightings`
+}
+
+/** Sightings enter when they are known, which need not be their order in time. */
+function lateStays({ width, offset }: Window, index: number, end: bigint): string {
+  const enters = entry(offset + 1n, true)
+  const leaves = width === null ? String(end) : `tile + ${width + offset + 1n}`
+  return `  SELECT entity, ${index} AS window_index, greatest(enters, coalesce(max(leaves) OVER (PARTITION BY entity, value ORDER BY enters, leaves ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) AS enters, leaves
+  FROM (SELECT entity, value, ${enters} AS enters, ${leaves} AS leaves FROM sightings)
+  WHERE enters < leaves`
 }

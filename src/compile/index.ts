@@ -1,2 +1,5 @@
-export { compileSlice, requiredColumns, type CompiledSlice, type SliceRange } from './compile-slice.ts'
-export { lookback } from './grid.ts'
+export { compileEvents, compileSlice, type CompiledSlice, type SliceRange } from './compile-slice.ts'
+export { eventFacts, rangesQuery, requiredColumns } from './events.ts'
+export type { EventFacts } from './inputs.ts'
+export { eventRanges } from './time-grid.ts'
+export { tileCountsQuery, type TileCounts } from './windowed.ts'

@@ -1,19 +1,18 @@
 import type { FeatureDefinition } from '../definition/index.ts'
-import type { Input } from './inputs.ts'
+import { nearestDouble, partsFor, roundedSum, shares } from './exact-sums.ts'
+import { kindOf, rangeOf, valueColumn, type EventFacts, type Input, type Inputs } from './inputs.ts'
 import { quoteIdentifier } from './quote.ts'
 
 /**
- * A mergeable part of an aggregate, kept per block of time. Where the order of adding changes the result (floating point), events are
- * taken in the order of their time and value, blocks in the order of their time: the same events give the same bits, in whatever order
- * they were stored. DuckDB drops those ORDER BYs by itself for types whose sums are exact.
+ * A mergeable part of an aggregate, kept per tile: exact, so that merging gives the same bits in whatever order and pieces it is done.
  */
 export interface Partial {
   /** Its column's name: `sum of delay`. */
   readonly name: string
   /** Aggregate over a tile's events. */
   readonly ofEvents: string
-  /** Aggregate over the blocks that hold the partial in the column of its name, optionally only those where a condition is true. */
-  readonly ofBlocks: (where?: string) => string
+  /** Aggregate over pieces of time (with their order in `piece`) that hold the partial in the column of its name. */
+  readonly ofPieces: (where?: string) => string
 }
 
 /** How a feature's value follows from its partials. */
@@ -21,163 +20,225 @@ export interface Plan {
   readonly partials: readonly Partial[]
   /** SQL of the value, given the SQL of each partial's merged column. */
   readonly value: (merged: (partial: Partial) => string) => string
+  /** SQL of the value that depends on the row's time too, given by SQL of its microseconds since 1970. */
+  readonly atTime?: (merged: (partial: Partial) => string, micros: string) => string
+}
+
+/** What the events are ordered by, before their values. */
+export interface EventOrder {
+  /** Fields of a struct: `instant: instant`. */
+  readonly fields: readonly string[]
+  readonly perMicro: bigint
+  /** Whether one tile may be in several pieces, of events that became known at different times. */
+  readonly hasLateEvents: boolean
+}
+
+export interface PlanContext {
+  readonly inputs: Inputs
+  readonly facts: EventFacts
+  readonly order: EventOrder
 }
 
 const filter = (where?: string): string => (where === undefined ? '' : ` FILTER (WHERE ${where})`)
 
-export const valueColumn = ({ label }: Input): string => quoteIdentifier(`value of ${label}`)
-
-const integerTypes = `('TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'HUGEINT')`
-
-const partial = (
-  what: string,
-  input: Input,
-  ofEvents: string,
-  ofBlocks: (column: string) => (where?: string) => string,
-): Partial => {
-  const name = `${what} of ${input.label}`
-  return { name, ofEvents, ofBlocks: ofBlocks(quoteIdentifier(name)) }
+function partial(name: string, ofEvents: string, merge: string | ((column: string) => string)): Partial {
+  const column = quoteIdentifier(name)
+  const call = typeof merge === 'string' ? `${merge}(${column})` : merge(column)
+  return { name, ofEvents, ofPieces: (where) => `${call}${filter(where)}` }
 }
-
-const merge = (call: string) => (column: string) => (where?: string) => `${call}(${column})${filter(where)}`
-const mergeInOrder = (call: string) => (column: string) => (where?: string) =>
-  `${call}(${column} ORDER BY start)${filter(where)}`
 
 /** Number of values. */
 export const countOf = (input: Input): Partial =>
-  partial('count', input, input.sql === null ? 'count(*)' : `count(${valueColumn(input)})`, merge('sum'))
+  partial(`count of ${input.label}`, input.sql === null ? 'count(*)' : `count(${valueColumn(input)})`, 'sum')
 
-const sumOf = (input: Input): Partial =>
-  partial('sum', input, `sum(${valueColumn(input)} ORDER BY instant, ${valueColumn(input)})`, mergeInOrder('sum'))
+export const countAll: Partial = partial('count of events', 'count(*)', 'sum')
 
-/** The value when it is an integer. For an SQL expression DuckDB decides while it binds the query. */
-const integerOnly = (input: Input): string =>
-  input.kind === 'integer'
-    ? `CAST(${valueColumn(input)} AS HUGEINT)`
-    : `CASE WHEN typeof(${valueColumn(input)}) IN ${integerTypes} THEN CAST(${valueColumn(input)} AS HUGEINT) END`
+const bigint = (sql: string): string => `CAST(coalesce(${sql}, 0) AS BIGINT)`
 
-const doubleOnly = (input: Input): string =>
-  input.kind === 'unknown'
-    ? `CASE WHEN typeof(${valueColumn(input)}) NOT IN ${integerTypes} THEN CAST(${valueColumn(input)} AS DOUBLE) END`
-    : `CAST(${valueColumn(input)} AS DOUBLE)`
+interface Sum {
+  readonly partials: readonly Partial[]
+  /** Of the sum's own type: BIGINT is left to the feature. */
+  readonly exact: (merged: (partial: Partial) => string) => string
+  /** The double nearest to it. */
+  readonly double: (merged: (partial: Partial) => string) => string
+}
 
-/** Count, sum and sum of squares as 128-bit integers: exact, and an overflow is an error. */
-function integerVariance(input: Input): Plan {
-  const integer = integerOnly(input)
-  const known = input.kind === 'integer'
-  const n = known ? countOf(input) : partial('integer count', input, `count(${integer})`, merge('sum'))
-  const sum = known ? sumOf(input) : partial('integer sum', input, `sum(${integer})`, merge('sum'))
-  const squares = partial('squares', input, `sum(${integer} * ${integer})`, merge('sum'))
+function sumOf(input: Input, facts: EventFacts): Sum {
+  const number = kindOf(input, facts)
+  if (number.kind === 'float') return floatSum(input, facts)
+  const column = valueColumn(input)
+  const isDecimal = number.kind === 'decimal'
+  const p = partial(`sum of ${input.label}`, isDecimal ? `sum(${column})` : `sum(CAST(${column} AS HUGEINT))`, 'sum')
+  return {
+    partials: [p],
+    exact: (merged) => merged(p),
+    double: (merged) => (isDecimal ? `CAST(${merged(p)} AS DOUBLE)` : nearestDouble(merged(p))),
+  }
+}
+
+function floatSum(input: Input, facts: EventFacts): Sum {
+  const range = rangeOf(input, facts)
+  const parts = partsFor(range)
+  const double = `CAST(${valueColumn(input)} AS DOUBLE)`
+  // Not by FILTER: the share of what is not finite would be an error all the same.
+  const finite = (share: string): string =>
+    range.hasNonFinite ? `CASE WHEN isfinite(${double}) THEN ${share} END` : share
+  const sums = shares(double, parts).map((share, index) =>
+    partial(`sum of ${input.label}${parts.length > 1 ? ` part ${index + 1}` : ''}`, `sum(${finite(share)})`, 'sum'),
+  )
+  const rounded = (merged: (partial: Partial) => string): string => roundedSum(sums.map(merged), parts)
+  if (!range.hasNonFinite) return { partials: sums, exact: rounded, double: rounded }
+  // An infinity, or NaN where there are both or a NaN.
+  const others = partial(`non-finite of ${input.label}`, `sum(${double}) FILTER (WHERE NOT isfinite(${double}))`, 'sum')
+  const value = (merged: (partial: Partial) => string): string => `coalesce(${merged(others)}, ${rounded(merged)})`
+  return { partials: [...sums, others], exact: value, double: value }
+}
+
+/** Count, sum and sum of squares as 128-bit integers: exact, and an overflow is an error. Null for floating point and long decimals. */
+function integerVariance(input: Input, facts: EventFacts): Plan | null {
+  const number = kindOf(input, facts)
+  if (number.kind === 'float' || number.kind === 'other') return null
+  if (number.kind === 'decimal' && number.precision > 18) return null
+  const scale = number.kind === 'decimal' ? number.scale : 0
+  // The cast to the plain decimal keeps all digits; that of the product would not.
+  const unscaled =
+    scale === 0
+      ? `CAST(${valueColumn(input)} AS HUGEINT)`
+      : `CAST(CAST(${valueColumn(input)} AS DECIMAL(38, ${scale})) * ${10n ** BigInt(scale)} AS HUGEINT)`
+  const n = countOf(input)
+  const sum = partial(`${scale === 0 ? '' : 'unscaled '}sum of ${input.label}`, `sum(${unscaled})`, 'sum')
+  const squares = partial(`squares of ${input.label}`, `sum(${unscaled} * ${unscaled})`, 'sum')
   return {
     partials: [n, sum, squares],
     value: (merged) => {
-      const [count, total] = [merged(n), merged(sum)]
-      const numerator = `${count} * ${merged(squares)} - ${total} * ${total}`
-      return `CASE WHEN ${count} > 1 THEN CAST(${numerator} AS DOUBLE) / CAST(${count} * (${count} - 1) AS DOUBLE) END`
+      const [count, total] = [`CAST(${merged(n)} AS HUGEINT)`, merged(sum)]
+      const numerator = nearestDouble(`(${count} * ${merged(squares)} - ${total} * ${total})`)
+      const divisor = nearestDouble(`(${count} * (${count} - 1))`)
+      const unit = scale === 0 ? '' : ` / ${10n ** BigInt(2 * scale)}`
+      return `CASE WHEN ${merged(n)} > 1 THEN ${numerator} / ${divisor}${unit} END`
     },
   }
 }
 
-/**
- * Count, mean and sum of squared distances from the mean (Welford), merged by Chan's formula: sums of squares would cancel. A window
- * that holds an infinity or a NaN has no finite variance: it is NaN.
- */
-function doubleVariance(input: Input): Plan {
-  const double = doubleOnly(input)
-  const finite = `FILTER (WHERE isfinite(${double}))`
-  const n = `count(${double}) ${finite}`
-  const inOrder = `(${double} ORDER BY instant, ${double}) ${finite}`
-  const extremes = ['min', 'max'].map((call) => `${call}(${double}) ${finite}`)
-  // Dividing a sum rounds: the spread of a constant is to be zero exactly.
-  const mean = `CASE WHEN ${extremes.join(' = ')} THEN ${extremes[0] ?? ''} ELSE sum${inOrder} / ${n} END`
-  const moments = partial(
-    'moments',
-    input,
-    `CASE WHEN ${n} > 0 THEN {n: ${n}, mean: ${mean}, m2: var_pop${inOrder} * ${n}} END`,
-    (column) => (where) =>
-      `list_reduce(list(${column} ORDER BY start) FILTER (WHERE ${column} IS NOT NULL${where === undefined ? '' : ` AND ${where}`}), ` +
-      'lambda a, b: {n: a.n + b.n, mean: a.mean + (b.mean - a.mean) * b.n / (a.n + b.n), ' +
-      'm2: a.m2 + b.m2 + (b.mean - a.mean) * (b.mean - a.mean) * a.n * b.n / (a.n + b.n)})',
-  )
-  const infinite = partial('non-finite', input, `count(*) FILTER (WHERE NOT isfinite(${double}))`, merge('sum'))
-  return {
-    partials: [moments, infinite],
-    value: (merged) => {
-      const [m, others] = [merged(moments), merged(infinite)]
-      return (
-        `CASE WHEN coalesce(${m}.n, 0) + coalesce(${others}, 0) < 2 THEN NULL ` +
-        `WHEN ${others} > 0 THEN CAST('NaN' AS DOUBLE) ELSE ${m}.m2 / (${m}.n - 1) END`
-      )
-    },
-  }
-}
+const isFloat = (input: Input, facts: EventFacts): boolean => kindOf(input, facts).kind === 'float'
 
-function variance(input: Input): Plan {
-  if (input.kind === 'integer') return integerVariance(input)
-  if (input.kind === 'other') return doubleVariance(input)
-  const [integer, double] = [integerVariance(input), doubleVariance(input)]
-  return {
-    partials: [...integer.partials, ...double.partials],
-    value: (merged) => `coalesce(${integer.value(merged)}, ${double.value(merged)})`,
-  }
-}
+/** 0.0 and -0.0 are equal, and which of the two came first must not show. */
+export const withoutMinusZero = (sql: string, input: Input, facts: EventFacts): string =>
+  isFloat(input, facts) ? `${sql} + 0` : sql
 
-/** @param type Iceberg's type of the result column */
-function extreme(input: Input, call: 'min' | 'max', type: unknown): Plan {
-  const p = partial(call, input, `${call}(${withoutMinusZero(valueColumn(input), type)})`, merge(call))
+function extreme(input: Input, call: 'min' | 'max', facts: EventFacts): Plan {
+  const p = partial(`${call} of ${input.label}`, `${call}(${withoutMinusZero(valueColumn(input), input, facts)})`, call)
   return { partials: [p], value: (merged) => merged(p) }
 }
 
-/** The event of the least or greatest (time, value). */
-function edge(input: Input, what: 'first' | 'last', type: unknown): Plan {
+/** The event of the least or greatest (time, sequence, value). */
+function edge(input: Input, what: 'first' | 'last', { facts, order }: PlanContext): Plan {
   const call = what === 'first' ? 'min' : 'max'
   const column = valueColumn(input)
-  const p = partial(
-    what,
-    input,
-    `${call}({instant: instant, value: ${withoutMinusZero(column, type)}}) FILTER (WHERE ${column} IS NOT NULL)`,
-    merge(call),
-  )
-  return { partials: [p], value: (merged) => `${merged(p)}.value` }
+  const value = withoutMinusZero(column, input, facts)
+  const event = `${call}({${[...order.fields, `value: ${value}`].join(', ')}}) FILTER (WHERE ${column} IS NOT NULL)`
+  const name = `${what} of ${input.label}`
+  if (order.hasLateEvents) {
+    const p = partial(name, event, call)
+    return { partials: [p], value: (merged) => `${merged(p)}.value` }
+  }
+  const p = partial(name, `(${event}).value`, (pieces) => `arg_${call}(${pieces}, piece)`)
+  return { partials: [p], value: (merged) => merged(p) }
 }
 
-/** 0.0 and -0.0 are equal, and which of the two came first must not show. */
-const withoutMinusZero = (sql: string, type: unknown): string =>
-  type === 'float' || type === 'double' ? `${sql} + 0` : sql
+/** Thousands of a histogram's bins would be thousands of columns; here there is one list. */
+function histogram(input: Input, edges: readonly number[]): Plan {
+  const value = `CAST(${valueColumn(input)} AS DOUBLE)`
+  const n = countOf(input)
+  const bins = [...edges, null].map((edge, index) => {
+    const above = index === 0 ? [] : [`${value} >= ${floatLiteral(edges[index - 1] as number)}`]
+    const below = edge === null ? [] : [`${value} < ${floatLiteral(edge)}`]
+    const held = [...above, ...below].join(' AND ')
+    return partial(`bin ${index + 1} of ${input.label} by ${edges.join(' ')}`, `count(*) FILTER (WHERE ${held})`, 'sum')
+  })
+  return {
+    partials: [n, ...bins],
+    value: (merged) => `CASE WHEN ${merged(n)} > 0 THEN [${bins.map((bin) => bigint(merged(bin))).join(', ')}] END`,
+  }
+}
+
+export const floatLiteral = (value: number): string => `CAST('${Object.is(value, -0) ? '-0.0' : value}' AS DOUBLE)`
 
 /**
- * The plan of a feature whose aggregate merges from blocks; null for those that do not (distinct counts, quantiles).
+ * The plan of a feature whose aggregate merges from tiles; null for those that do not (distinct counts, quantiles, lists).
  * @param type Iceberg's type of the feature's columns
  */
-export function mergeablePlan(feature: FeatureDefinition, input: Input, type: unknown): Plan | null {
+export function mergeablePlan(feature: FeatureDefinition, context: PlanContext, type: unknown): Plan | null {
+  const { inputs, facts } = context
+  const input = inputs.of(feature)
+  const n = countOf(input)
   switch (feature.aggregate) {
-    case 'count': {
-      const n = countOf(input)
-      return { partials: [n], value: (merged) => `CAST(coalesce(${merged(n)}, 0) AS BIGINT)` }
-    }
+    case 'count':
+      return { partials: [n], value: (merged) => bigint(merged(n)) }
     case 'sum': {
-      const sum = sumOf(input)
-      // 128 bits down to 64: out of range is an error.
-      return { partials: [sum], value: (merged) => (type === 'long' ? `CAST(${merged(sum)} AS BIGINT)` : merged(sum)) }
+      const sum = sumOf(input, facts)
+      return {
+        partials: sum.partials,
+        // 128 bits down to 64: out of range is an error.
+        value: (merged) => (type === 'long' ? `CAST(${sum.exact(merged)} AS BIGINT)` : sum.exact(merged)),
+      }
     }
     case 'avg': {
-      const [sum, n] = [sumOf(input), countOf(input)]
-      return { partials: [sum, n], value: (merged) => `CAST(${merged(sum)} AS DOUBLE) / CAST(${merged(n)} AS DOUBLE)` }
-    }
-    case 'variance':
-      return variance(input)
-    case 'stddev': {
-      const plan = variance(input)
-      return { partials: plan.partials, value: (merged) => `sqrt(${plan.value(merged)})` }
+      const sum = sumOf(input, facts)
+      return { partials: [n, ...sum.partials], value: (merged) => `${sum.double(merged)} / ${merged(n)}` }
     }
     case 'min':
     case 'max':
-      return extreme(input, feature.aggregate, type)
+      return extreme(input, feature.aggregate, facts)
+    case 'variance':
+      return integerVariance(input, facts)
+    case 'stddev': {
+      const variance = integerVariance(input, facts)
+      return variance === null ? null : { ...variance, value: (merged) => `sqrt(${variance.value(merged)})` }
+    }
     case 'first':
     case 'last':
-      return edge(input, feature.aggregate, type)
-    case 'count_distinct':
-    case 'quantile':
+      return edge(input, feature.aggregate, context)
+    case 'bool_and':
+    case 'bool_or': {
+      const p = partial(
+        `${feature.aggregate} of ${input.label}`,
+        `${feature.aggregate}(${valueColumn(input)})`,
+        feature.aggregate,
+      )
+      return { partials: [p], value: (merged) => merged(p) }
+    }
+    case 'rate': {
+      const hits = partial(`hits of ${input.label}`, `count(*) FILTER (WHERE ${valueColumn(input)})`, 'sum')
+      return {
+        partials: [n, hits],
+        value: (merged) => `CASE WHEN ${merged(n)} > 0 THEN CAST(${merged(hits)} AS DOUBLE) / ${merged(n)} END`,
+      }
+    }
+    case 'ratio': {
+      const above = sumOf(input, facts)
+      const below = sumOf(inputs.divisorOf(feature), facts)
+      return {
+        partials: [...above.partials, ...below.partials],
+        value: (merged) => `${above.double(merged)} / nullif(${below.double(merged)}, 0)`,
+      }
+    }
+    case 'histogram':
+      return histogram(input, feature.edges ?? [])
+    case 'time_since_last': {
+      const { perMicro } = context.order
+      const condition = input.sql === null ? '' : ` FILTER (WHERE ${valueColumn(input)} IS NOT NULL)`
+      const p = partial(`latest of ${input.label}`, `max(instant)${condition}`, 'max')
+      return {
+        partials: [p],
+        value: (merged) => merged(p),
+        atTime: (merged, micros) =>
+          perMicro === 1n
+            ? `CAST(${micros} - ${merged(p)} AS DOUBLE) / 1000000`
+            : `CAST((${micros}) * ${perMicro} - ${merged(p)} AS DOUBLE) / ${1_000_000n * perMicro}`,
+      }
+    }
+    default:
       return null
   }
 }

@@ -13,12 +13,50 @@ export const aggregates = [
   'first',
   'last',
   'quantile',
+  'approx_quantile',
+  'approx_count_distinct',
+  'first_k',
+  'last_k',
+  'mode',
+  'top_k',
+  'histogram',
+  'bool_and',
+  'bool_or',
+  'rate',
+  'ratio',
+  'decayed_sum',
+  'decayed_avg',
+  'time_since_last',
+  'collect_distinct',
 ] as const
 export type Aggregate = (typeof aggregates)[number]
 
-/** Types that an entity's key may have: those that every engine compares and hashes alike. */
-export const keyTypes = ['string', 'int', 'long', 'date', 'boolean'] as const
-export type KeyType = (typeof keyTypes)[number]
+/** Types that an entity's key may have: any that is one value. */
+export const keyTypes = [
+  'string',
+  'int',
+  'long',
+  'date',
+  'boolean',
+  'float',
+  'double',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'timestamp_ns',
+  'uuid',
+  'binary',
+] as const
+export type KeyType = (typeof keyTypes)[number] | `decimal(${number}, ${number})`
+
+const keyType = z.union([
+  z.enum(keyTypes),
+  z.templateLiteral(['decimal(', z.int().positive().max(38), ', ', z.int().nonnegative().max(38), ')']),
+])
+
+/** Units of numbers that count time from 1970 on. */
+export const epochUnits = ['d', 's', 'ms', 'us', 'ns'] as const
+export type EpochUnit = (typeof epochUnits)[number]
 
 const description = z.string().min(1).exactOptional()
 const blocking = z.boolean()
@@ -38,10 +76,29 @@ const featureSchema = z
     argument: argumentSchema,
     /** A row expression over the source's columns: events where it is not true are left out. */
     where: z.string().min(1).nullable(),
+    /** What a ratio's sum is divided by: a sum too. */
+    divisor: z
+      .strictObject({ argument: argumentSchema, where: z.string().min(1).nullable() })
+      .readonly()
+      .exactOptional(),
     quantile: z.number().gt(0).lt(1).exactOptional(),
-    /** As written: `7d`. One output column each, `<feature>_<window>`. */
+    /** Greatest relative error of an approximate quantile. */
+    error: z.number().gt(0).lt(1).exactOptional(),
+    /** How many values `first_k`, `last_k`, `top_k` and `collect_distinct` keep. */
+    k: z.int().positive().exactOptional(),
+    /** Bounds between a histogram's bins, ascending. */
+    edges: z.array(z.number()).min(1).readonly().exactOptional(),
+    /** After which a value weighs half. */
+    halfLife: z.string().exactOptional(),
+    /** What each of the values is kept apart by, in a map. */
+    by: argumentSchema.exactOptional(),
+    /** The value over a window that holds nothing to aggregate, where it is not the aggregate's own. */
+    empty: z.union([z.number(), z.string(), z.boolean()]).nullable().exactOptional(),
+    /** `7d`, `lifetime`, `7d offset 1d`. One output column each, see `featureColumn`. */
     windows: z.array(z.string()).min(1).readonly(),
     description,
+    owner: z.string().min(1).exactOptional(),
+    tags: z.array(z.string().min(1)).readonly().exactOptional(),
   })
   .readonly()
 
@@ -62,6 +119,28 @@ const auditSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('drift'), column: z.string(), psi: z.number().positive(), blocking }).readonly(),
 ])
 
+const sourceSchema = z
+  .strictObject({
+    name: z.string(),
+    table: z.string(),
+    eventTime: z.string().min(1),
+    /** Where the event time is a number. */
+    eventTimeUnit: z.enum(epochUnits).exactOptional(),
+    /** When an event became known: before that no row sees it. */
+    knownTime: z.string().min(1).exactOptional(),
+    knownTimeUnit: z.enum(epochUnits).exactOptional(),
+    /** What orders events of one time. */
+    sequence: z.string().min(1).exactOptional(),
+    /** A row expression: rows where it is not true are no events. */
+    where: z.string().min(1).exactOptional(),
+    /** Computed columns, which see the table's and those before them. */
+    columns: z
+      .array(z.strictObject({ name: z.string().min(1), sql: z.string().min(1) }).readonly())
+      .readonly()
+      .exactOptional(),
+  })
+  .readonly()
+
 /** A feature view as JSON: what plans carry, fingerprints hash and compilers read. */
 export const viewDefinitionSchema = z
   .strictObject({
@@ -71,14 +150,18 @@ export const viewDefinitionSchema = z
       .strictObject({
         name: z.string(),
         keys: z
-          .array(z.strictObject({ name: z.string(), type: z.enum(keyTypes) }).readonly())
+          .array(z.strictObject({ name: z.string(), type: keyType }).readonly())
           .min(1)
           .readonly(),
       })
       .readonly(),
-    source: z.strictObject({ name: z.string(), table: z.string(), eventTime: z.string().min(1) }).readonly(),
-    /** Step of the grid of feature times, which has a point at 1970-01-01T00:00:00Z. */
+    source: sourceSchema,
+    /** Step of the grid of feature times, which has a point at 1970-01-01T00:00:00 in the time zone: `15m`, `1d`, `1mo`. */
     every: z.string(),
+    /** An IANA name; UTC unless given. */
+    timeZone: z.string().min(1).exactOptional(),
+    /** A row after each event in place of one at each grid point. */
+    rows: z.literal('on_change').exactOptional(),
     partitionBy: z.enum(['hour', 'day', 'month']),
     features: z.array(featureSchema).min(1).readonly(),
     derived: z.array(derivedSchema).readonly(),
@@ -94,5 +177,12 @@ export type FeatureDefinition = ViewDefinition['features'][number]
 export type DerivedDefinition = ViewDefinition['derived'][number]
 export type AuditDefinition = ViewDefinition['audits'][number]
 
-/** The output column of a feature over one of its windows. */
-export const featureColumn = (feature: { readonly name: string }, window: string): string => `${feature.name}_${window}`
+/** The output column of a feature over one of its windows: `delay_avg_7d`, `delay_avg_lifetime`, `delay_avg_7d_offset_1d`. */
+export const featureColumn = (feature: { readonly name: string }, window: string): string =>
+  `${feature.name}_${window.replaceAll(' ', '_')}`
+
+/** A window's text taken apart: its length, null without end, and how long before the feature time it ends, null at once. */
+export function parseWindow(text: string): { readonly length: string | null; readonly offset: string | null } {
+  const [length = '', offset = null] = text.split(' offset ')
+  return { length: length === 'lifetime' ? null : length, offset }
+}

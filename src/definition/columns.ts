@@ -1,16 +1,23 @@
-import type { ViewDefinition } from './canonical.ts'
+import type { FeatureDefinition, ViewDefinition } from './canonical.ts'
 
 /**
  * The source columns that a view reads, in the source's order: keys, event time, arguments, and every column whose name stands in an
  * SQL text. A name inside a string or after a dot counts too: a column read in vain costs little, one that is missing fails the run.
  */
 export function referencedColumns(definition: ViewDefinition, sourceColumns: readonly string[]): string[] {
-  const named = new Set([...definition.entity.keys.map(({ name }) => name), definition.source.eventTime])
-  const texts: string[] = []
-  for (const { argument, where } of definition.features) {
+  const { eventTime, knownTime, sequence, where: events, columns = [] } = definition.source
+  const named = new Set([...definition.entity.keys.map(({ name }) => name), eventTime, knownTime, sequence])
+  const texts = columns.map(({ sql }) => sql)
+  if (events !== undefined) texts.push(events)
+  const read = (argument: FeatureDefinition['argument'], where: string | null): void => {
     if (argument?.kind === 'column') named.add(argument.name)
     if (argument?.kind === 'sql') texts.push(argument.sql)
     if (where !== null) texts.push(where)
+  }
+  for (const { argument, where, divisor, by } of definition.features) {
+    read(argument, where)
+    if (divisor !== undefined) read(divisor.argument, divisor.where)
+    if (by !== undefined) read(by, null)
   }
   const sql = texts.join('\n').toLowerCase()
   return sourceColumns.filter((name) => named.has(name) || occursAsIdentifier(name.toLowerCase(), sql))

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { parseDuration } from '../contract/index.ts'
-import type { ViewDefinition } from './canonical.ts'
+import type { FeatureDefinition, ViewDefinition } from './canonical.ts'
 import { normalizeSql } from './sql.ts'
 
 /**
  * Version of what definitions mean to the compiler. Raise it with any change of the compiled SQL that can change a value: every
  * partition computed before then counts as made from another definition.
  */
-export const SEMANTICS_VERSION = '1'
+export const SEMANTICS_VERSION = '2'
 
 export interface ViewFingerprint {
   /** Changes with whatever changes values: another one means computing again. */
@@ -21,25 +21,53 @@ export function viewFingerprint(definition: ViewDefinition): ViewFingerprint {
   return { data: hash(dataPart(definition)), metadata: hash(metadataPart(definition)) }
 }
 
-function dataPart({ entity, source, every, partitionBy, features, derived }: ViewDefinition): unknown {
+function dataPart({ entity, source, every, timeZone, rows, partitionBy, features, derived }: ViewDefinition): unknown {
+  const { name: _, where, columns, ...times } = source
   return {
     semantics: SEMANTICS_VERSION,
     keys: byName(entity.keys),
-    source: { table: source.table, eventTime: source.eventTime },
-    everyMicros: parseDuration(every, 'every').toString(),
+    source: {
+      ...times,
+      ...(where === undefined ? {} : { where: normalizeSql(where) }),
+      // In their order: one sees those before it.
+      ...(columns === undefined ? {} : { columns: columns.map(({ name, sql }) => [name, normalizeSql(sql)]) }),
+    },
+    every: stepOf(every),
+    ...(timeZone === undefined ? {} : { timeZone }),
+    ...(rows === undefined ? {} : { rows }),
     partitionBy,
     // The order of features, windows and derived columns is only the order of columns.
-    features: byName(features).map(({ name, aggregate, argument, where, quantile, windows }) => ({
-      name,
-      aggregate,
-      argument: argument?.kind === 'sql' ? { kind: 'sql', sql: normalizeSql(argument.sql) } : argument,
-      where: where === null ? null : normalizeSql(where),
-      quantile: quantile ?? null,
-      windows: windows.toSorted(),
-    })),
+    features: byName(features).map(featureData),
     derived: byName(derived).map(({ name, sql }) => ({ name, sql: normalizeSql(sql) })),
   }
 }
+
+/** Micros, or the text of months: the same length in another unit is the same. */
+const stepOf = (every: string): string => (every.endsWith('mo') ? every : parseDuration(every, 'every').toString())
+
+/** All of a feature that its values follow from. */
+function featureData(feature: FeatureDefinition): unknown {
+  const { description: _, owner: __, tags: ___, ...meaning } = feature
+  const { argument, where, divisor, by, windows } = feature
+  return {
+    ...meaning,
+    argument: plain(argument),
+    where: where === null ? null : normalizeSql(where),
+    ...(divisor === undefined
+      ? {}
+      : {
+          divisor: {
+            argument: plain(divisor.argument),
+            where: divisor.where === null ? null : normalizeSql(divisor.where),
+          },
+        }),
+    ...(by === undefined ? {} : { by: plain(by) }),
+    windows: windows.toSorted(),
+  }
+}
+
+const plain = (argument: FeatureDefinition['argument']): unknown =>
+  argument?.kind === 'sql' ? { kind: 'sql', sql: normalizeSql(argument.sql) } : argument
 
 function metadataPart(definition: ViewDefinition): unknown {
   const { name, entity, source, features, derived, audits } = definition
@@ -50,7 +78,11 @@ function metadataPart(definition: ViewDefinition): unknown {
     tags: definition.tags ?? [],
     entity: { name: entity.name, keys: entity.keys.map((key) => key.name) },
     source: source.name,
-    features: features.map((feature) => [feature.name, feature.windows, feature.description ?? null]),
+    features: features.map(({ name: feature, windows, description = null, owner, tags }) =>
+      owner === undefined && tags === undefined
+        ? [feature, windows, description]
+        : [feature, windows, description, owner ?? null, tags ?? []],
+    ),
     derived: derived.map((column) => [column.name, column.description ?? null]),
     audits,
   }

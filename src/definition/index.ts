@@ -1,6 +1,7 @@
 export {
   aggregates,
   featureColumn,
+  parseWindow,
   keyTypes,
   viewDefinitionSchema,
   type Aggregate,

@@ -84,20 +84,47 @@ function resultType(feature: FeatureDefinition, expressionTypes: ExpressionTypes
   switch (feature.aggregate) {
     case 'count':
     case 'count_distinct':
+    case 'approx_count_distinct':
       return 'long'
     case 'avg':
     case 'stddev':
     case 'variance':
     case 'quantile':
+    case 'approx_quantile':
+    case 'rate':
+    case 'ratio':
+    case 'decayed_sum':
+    case 'decayed_avg':
+    case 'time_since_last':
       return 'double'
+    case 'bool_and':
+    case 'bool_or':
+      return 'boolean'
+    case 'first_k':
+    case 'last_k':
+    case 'top_k':
+    case 'collect_distinct':
+    case 'histogram':
+      return unsupportedType(feature)
     case 'min':
     case 'max':
     case 'first':
     case 'last':
+    case 'mode':
       return typeOf(expressionTypes, `feature:${feature.name}`)
     case 'sum':
       return sumType(typeOf(expressionTypes, `feature:${feature.name}`))
   }
+}
+
+function unsupportedType({ name, aggregate }: FeatureDefinition): never {
+  throw new HindcastError(
+    'FEATURE_UNSUPPORTED',
+    `feature ${name}: ${aggregate} gives a list, which tables do not hold yet`,
+    {
+      context: { feature: name },
+    },
+  )
 }
 
 function sumType(argument: PrimitiveType): PrimitiveType {
@@ -124,6 +151,21 @@ const words: Readonly<Record<FeatureDefinition['aggregate'], string>> = {
   first: 'first',
   last: 'last',
   quantile: 'quantile',
+  approx_quantile: 'approximate quantile',
+  approx_count_distinct: 'distinct values, approximately,',
+  first_k: 'first values',
+  last_k: 'last values',
+  mode: 'most frequent value',
+  top_k: 'most frequent values',
+  histogram: 'histogram',
+  bool_and: 'whether all are true',
+  bool_or: 'whether any is true',
+  rate: 'share',
+  ratio: 'ratio',
+  decayed_sum: 'decayed sum',
+  decayed_avg: 'decayed average',
+  time_since_last: 'seconds since the last event',
+  collect_distinct: 'distinct values',
 }
 
 function documentation(feature: FeatureDefinition, window: string): string {

@@ -15,24 +15,19 @@ export interface SourceFile {
 
 /**
  * For each partition, the indices (ascending) of the files that one of its windows may see.
- * A row at `t` sees `[t - lookback, t)`, and a partition's last feature time is one step before its end.
+ * @param eventsOf the event times `[from, to)` that a partition's rows see, later for later partitions
  */
 export function filesTouching(
   partitions: readonly Partition[],
   files: readonly SourceFile[],
-  window: { readonly lookback: Micros; readonly every: Micros },
+  eventsOf: (partition: Partition) => { readonly from: Micros; readonly to: Micros },
 ): number[][] {
   const touching: number[][] = partitions.map(() => [])
+  const seen = partitions.map(eventsOf)
   files.forEach((file, index) => {
     // The first partition that ends late enough and the last that begins early enough; both are monotone in the partition.
-    const first =
-      file.from === null
-        ? 0
-        : lowerBound(partitions, (partition) => partition.to - window.every > (file.from as Micros))
-    const end =
-      file.to === null
-        ? partitions.length
-        : lowerBound(partitions, (partition) => partition.from - window.lookback > (file.to as Micros))
+    const first = file.from === null ? 0 : lowerBound(seen, ({ to }) => to > (file.from as Micros))
+    const end = file.to === null ? partitions.length : lowerBound(seen, ({ from }) => from > (file.to as Micros))
     for (let i = first; i < end; i++) touching[i]?.push(index)
   })
   return touching

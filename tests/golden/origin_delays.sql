@@ -1,9 +1,9 @@
--- Time is counted in tiles of 86400 s from 2000-12-21; a row's point is the tile that begins at its feature time.
+-- Time is counted in tiles of 86400 s; a row's point is the tile that begins at its feature time.
 CREATE TEMP TABLE events AS
 SELECT
   "origin" AS key_1,
   epoch_us("date") AS instant,
-  (epoch_us("date") - 977356800000000) // 86400000000 AS tile,
+  (epoch_us("date") + 62135769600000000) // 86400000000 - 719164 AS tile,
   "delay" AS "value of delay",
   CASE WHEN (delay > 15) THEN true END AS "value of late",
   "destination" AS "value of destination"
@@ -11,51 +11,61 @@ FROM source_rows
 WHERE "date" >= TIMESTAMP '2001-01-04 00:00:00' AND "date" < TIMESTAMP '2001-02-02 00:00:00'
   AND "origin" IS NOT NULL;
 
+CREATE OR REPLACE TEMP MACRO dropped_scale(total) AS CAST(pow(2, greatest(0, floor(log2(CAST(greatest(abs(total), 1) AS DOUBLE))) - 60)) AS HUGEINT);
+
+CREATE OR REPLACE TEMP MACRO round_to_odd(total, scale) AS CAST(total // scale + CASE WHEN total % scale <> 0 AND (total // scale) % 2 = 0 THEN sign(total) ELSE 0 END AS BIGINT);
+
+CREATE OR REPLACE TEMP MACRO nearest_double(total) AS CAST(round_to_odd(total, dropped_scale(total)) AS DOUBLE) * CAST(dropped_scale(total) AS DOUBLE);
+
 CREATE TEMP TABLE entities AS
 SELECT row_number() OVER (ORDER BY key_1) AS entity, key_1
 FROM (SELECT DISTINCT key_1 FROM events);
 
-CREATE TEMP TABLE blocks AS
-WITH tiles AS (
+CREATE TEMP TABLE tiles AS
+SELECT entity, tiles_by_key.* EXCLUDE (key_1)
+FROM (
   SELECT
     key_1,
-    tile AS start,
+    tile,
     count(*) AS "count of rows",
-    sum("value of delay" ORDER BY instant, "value of delay") AS "sum of delay",
     count("value of delay") AS "count of delay",
+    sum(CAST("value of delay" AS HUGEINT)) AS "sum of delay",
     max("value of delay") AS "max of delay",
-    sum(CAST("value of delay" AS HUGEINT) * CAST("value of delay" AS HUGEINT)) AS "squares of delay",
     count("value of late") AS "count of late",
-    max({instant: instant, value: "value of delay"}) FILTER (WHERE "value of delay" IS NOT NULL) AS "last of delay"
+    (max({instant: instant, value: "value of delay"}) FILTER (WHERE "value of delay" IS NOT NULL)).value AS "last of delay",
+    sum(CAST("value of delay" AS HUGEINT) * CAST("value of delay" AS HUGEINT)) AS "squares of delay"
   FROM events
   GROUP BY key_1, tile
-),
-blocks_1 AS (SELECT entity, tiles.* EXCLUDE (key_1) FROM tiles JOIN entities USING (key_1)),
+) AS tiles_by_key
+JOIN entities USING (key_1);
+
+CREATE TEMP TABLE blocks AS
+WITH blocks_1 AS (SELECT entity, tile AS piece, "count of rows", "count of delay", "sum of delay", "max of delay", "count of late", "last of delay", "squares of delay" FROM tiles),
 blocks_4 AS (
   SELECT
     entity,
-    start // 4 * 4 AS start,
+    piece // 4 * 4 AS piece,
     sum("count of rows") AS "count of rows",
-    sum("sum of delay" ORDER BY start) AS "sum of delay",
     sum("count of delay") AS "count of delay",
+    sum("sum of delay") AS "sum of delay",
     max("max of delay") AS "max of delay",
-    sum("squares of delay") AS "squares of delay",
     sum("count of late") AS "count of late",
-    max("last of delay") AS "last of delay"
+    arg_max("last of delay", piece) AS "last of delay",
+    sum("squares of delay") AS "squares of delay"
   FROM blocks_1
   GROUP BY ALL
 ),
 blocks_16 AS (
   SELECT
     entity,
-    start // 16 * 16 AS start,
+    piece // 16 * 16 AS piece,
     sum("count of rows") AS "count of rows",
-    sum("sum of delay" ORDER BY start) AS "sum of delay",
     sum("count of delay") AS "count of delay",
+    sum("sum of delay") AS "sum of delay",
     max("max of delay") AS "max of delay",
-    sum("squares of delay") AS "squares of delay",
     sum("count of late") AS "count of late",
-    max("last of delay") AS "last of delay"
+    arg_max("last of delay", piece) AS "last of delay",
+    sum("squares of delay") AS "squares of delay"
   FROM blocks_4
   GROUP BY ALL
 )
@@ -66,66 +76,57 @@ UNION ALL
 SELECT 16 AS size, * FROM blocks_16;
 
 CREATE TEMP TABLE windowed AS
-WITH windows AS (FROM (VALUES (1), (7), (28)) AS windows (width)),
-seen AS (
-  SELECT
-    blocks.*,
-    width,
-    unnest(
-      CASE
-        WHEN 4 * size > width THEN range(greatest(start + size, 42), least(start + width + 1, 44), 1)
-        ELSE range(greatest(start + size, 42), least(start // (4 * size) * (4 * size) + 4 * size, 44), 1)
-          || range(greatest(start // (4 * size) * (4 * size) + width + 1, 42), least(start + width + 1, 44), 1)
-      END
-    ) AS point
-  FROM blocks
-  JOIN windows ON size <= width
-  WHERE start + width >= 42
+WITH held AS (
+  SELECT blocks.*, 0 AS window_index, unnest(CASE WHEN 4 * size <= 1 THEN range(greatest(piece + size + 0, 11354), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 2, 11354), least(piece + 2, 11356)) ELSE range(greatest(piece + size + 0, 11354), least(piece + 2, 11356)) END) AS point FROM blocks WHERE size <= 1
+  UNION ALL
+  SELECT blocks.*, 1 AS window_index, unnest(CASE WHEN 4 * size <= 7 THEN range(greatest(piece + size + 0, 11354), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 8, 11354), least(piece + 8, 11356)) ELSE range(greatest(piece + size + 0, 11354), least(piece + 8, 11356)) END) AS point FROM blocks WHERE size <= 7
+  UNION ALL
+  SELECT blocks.*, 2 AS window_index, unnest(CASE WHEN 4 * size <= 28 THEN range(greatest(piece + size + 0, 11354), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 29, 11354), least(piece + 29, 11356)) ELSE range(greatest(piece + size + 0, 11354), least(piece + 29, 11356)) END) AS point FROM blocks WHERE size <= 28
 )
 SELECT
   entity,
   point,
-  sum("count of rows") FILTER (WHERE width = 1) AS "count of rows over 1d",
-  sum("sum of delay" ORDER BY start) FILTER (WHERE width = 1) AS "sum of delay over 1d",
-  sum("count of delay") FILTER (WHERE width = 1) AS "count of delay over 1d",
-  sum("count of rows") FILTER (WHERE width = 7) AS "count of rows over 7d",
-  sum("sum of delay" ORDER BY start) FILTER (WHERE width = 7) AS "sum of delay over 7d",
-  sum("count of delay") FILTER (WHERE width = 7) AS "count of delay over 7d",
-  max("max of delay") FILTER (WHERE width = 7) AS "max of delay over 7d",
-  sum("count of late") FILTER (WHERE width = 7) AS "count of late over 7d",
-  max("last of delay") FILTER (WHERE width = 7) AS "last of delay over 7d",
-  sum("count of rows") FILTER (WHERE width = 28) AS "count of rows over 28d",
-  sum("sum of delay" ORDER BY start) FILTER (WHERE width = 28) AS "sum of delay over 28d",
-  sum("count of delay") FILTER (WHERE width = 28) AS "count of delay over 28d",
-  max("max of delay") FILTER (WHERE width = 28) AS "max of delay over 28d",
-  sum("squares of delay") FILTER (WHERE width = 28) AS "squares of delay over 28d"
-FROM seen
+  point + 1 AS next_point,
+  sum("count of rows") FILTER (WHERE window_index = 0) AS "count of rows over 1d",
+  sum("count of delay") FILTER (WHERE window_index = 0) AS "count of delay over 1d",
+  sum("sum of delay") FILTER (WHERE window_index = 0) AS "sum of delay over 1d",
+  sum("count of rows") FILTER (WHERE window_index = 1) AS "count of rows over 7d",
+  sum("count of delay") FILTER (WHERE window_index = 1) AS "count of delay over 7d",
+  sum("sum of delay") FILTER (WHERE window_index = 1) AS "sum of delay over 7d",
+  max("max of delay") FILTER (WHERE window_index = 1) AS "max of delay over 7d",
+  sum("count of late") FILTER (WHERE window_index = 1) AS "count of late over 7d",
+  arg_max("last of delay", piece) FILTER (WHERE window_index = 1) AS "last of delay over 7d",
+  sum("count of rows") FILTER (WHERE window_index = 2) AS "count of rows over 28d",
+  sum("count of delay") FILTER (WHERE window_index = 2) AS "count of delay over 28d",
+  sum("sum of delay") FILTER (WHERE window_index = 2) AS "sum of delay over 28d",
+  max("max of delay") FILTER (WHERE window_index = 2) AS "max of delay over 28d",
+  sum("squares of delay") FILTER (WHERE window_index = 2) AS "squares of delay over 28d"
+FROM held
 GROUP BY entity, point;
 
 CREATE TEMP TABLE "distinct destinations" AS
-WITH windows AS (FROM (VALUES (7), (28)) AS windows (width)),
-sightings AS (
-  SELECT DISTINCT key_1, tile, "value of destination" AS value
-  FROM events
-  WHERE "value of destination" IS NOT NULL
-),
-spans AS (
-  SELECT entity, tile, lead(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS next_tile
-  FROM sightings
+WITH sightings AS (
+  SELECT entity, value, tile, lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous
+  FROM (
+    SELECT DISTINCT key_1, tile, "value of destination" AS value
+    FROM events
+    WHERE "value of destination" IS NOT NULL
+  )
   JOIN entities USING (key_1)
 ),
-counted AS (
-  SELECT entity, width, tile + 1 AS first_point, least(tile + width, coalesce(next_tile, tile + width)) AS last_point
-  FROM spans, windows
+stays AS (
+  SELECT entity, 0 AS window_index, greatest(tile + 1, coalesce(previous + 8, 0)) AS enters, tile + 8 AS leaves FROM sightings
+  UNION ALL
+  SELECT entity, 1 AS window_index, greatest(tile + 1, coalesce(previous + 29, 0)) AS enters, tile + 29 AS leaves FROM sightings
 ),
 changes AS (
-  SELECT entity, width, greatest(first_point, 42) AS point, 1 AS change, false AS is_row
-  FROM counted
-  WHERE last_point >= 42 AND first_point < 44
+  SELECT entity, window_index, greatest(enters, 11354) AS point, 1 AS change, false AS is_row
+  FROM stays
+  WHERE enters < leaves AND leaves > 11354 AND enters < 11356
   UNION ALL
-  SELECT entity, width, last_point + 1, -1, false
-  FROM counted
-  WHERE last_point >= 42 AND last_point + 1 < 44
+  SELECT entity, window_index, leaves, -1, false
+  FROM stays
+  WHERE enters < leaves AND leaves > 11354 AND leaves < 11356
   UNION ALL
   SELECT entity, NULL, point, 0, true
   FROM windowed
@@ -135,8 +136,8 @@ counts AS (
     entity,
     point,
     bool_or(is_row) AS is_row,
-    sum(sum(change) FILTER (WHERE width = 7)) OVER up_to_point AS "destinations_7d",
-    sum(sum(change) FILTER (WHERE width = 28)) OVER up_to_point AS "destinations_28d"
+    sum(sum(change) FILTER (WHERE window_index = 0)) OVER up_to_point AS "destinations_7d",
+    sum(sum(change) FILTER (WHERE window_index = 1)) OVER up_to_point AS "destinations_28d"
   FROM changes
   GROUP BY entity, point
   WINDOW up_to_point AS (PARTITION BY entity ORDER BY point ROWS UNBOUNDED PRECEDING)
@@ -145,26 +146,48 @@ SELECT * EXCLUDE (is_row)
 FROM counts
 WHERE is_row;
 
-WITH feature_columns AS (
+WITH held AS (
   SELECT
-    key_1 AS "origin",
-    make_timestamptz(977356800000000 + point * 86400000000) AS feature_time,
-    CAST(coalesce("count of rows over 1d", 0) AS BIGINT) AS "departures_1d",
-    CAST(coalesce("count of rows over 7d", 0) AS BIGINT) AS "departures_7d",
-    CAST(coalesce("count of rows over 28d", 0) AS BIGINT) AS "departures_28d",
-    CAST("sum of delay over 1d" AS DOUBLE) / CAST("count of delay over 1d" AS DOUBLE) AS "delay_avg_1d",
-    CAST("sum of delay over 7d" AS DOUBLE) / CAST("count of delay over 7d" AS DOUBLE) AS "delay_avg_7d",
-    CAST("sum of delay over 28d" AS DOUBLE) / CAST("count of delay over 28d" AS DOUBLE) AS "delay_avg_28d",
-    "max of delay over 7d" AS "delay_max_7d",
-    "max of delay over 28d" AS "delay_max_28d",
-    sqrt(CASE WHEN "count of delay over 28d" > 1 THEN CAST("count of delay over 28d" * "squares of delay over 28d" - "sum of delay over 28d" * "sum of delay over 28d" AS DOUBLE) / CAST("count of delay over 28d" * ("count of delay over 28d" - 1) AS DOUBLE) END) AS "delay_stddev_28d",
-    CAST(coalesce("count of late over 7d", 0) AS BIGINT) AS "late_7d",
-    CAST(coalesce("destinations_7d", 0) AS BIGINT) AS "destinations_7d",
-    CAST(coalesce("destinations_28d", 0) AS BIGINT) AS "destinations_28d",
-    "last of delay over 7d".value AS "last_delay_7d"
+    entity,
+    point,
+    next_point,
+    key_1,
+    CAST(coalesce("count of rows over 1d", 0) AS BIGINT) AS value_1,
+    CAST(coalesce("count of rows over 7d", 0) AS BIGINT) AS value_2,
+    CAST(coalesce("count of rows over 28d", 0) AS BIGINT) AS value_3,
+    nearest_double("sum of delay over 1d") / "count of delay over 1d" AS value_4,
+    nearest_double("sum of delay over 7d") / "count of delay over 7d" AS value_5,
+    nearest_double("sum of delay over 28d") / "count of delay over 28d" AS value_6,
+    "max of delay over 7d" AS value_7,
+    "max of delay over 28d" AS value_8,
+    sqrt(CASE WHEN "count of delay over 28d" > 1 THEN nearest_double((CAST("count of delay over 28d" AS HUGEINT) * "squares of delay over 28d" - "sum of delay over 28d" * "sum of delay over 28d")) / nearest_double((CAST("count of delay over 28d" AS HUGEINT) * (CAST("count of delay over 28d" AS HUGEINT) - 1))) END) AS value_9,
+    CAST(coalesce("count of late over 7d", 0) AS BIGINT) AS value_10,
+    CAST(coalesce("destinations_7d", 0) AS BIGINT) AS value_11,
+    CAST(coalesce("destinations_28d", 0) AS BIGINT) AS value_12,
+    "last of delay over 7d" AS value_13
   FROM windowed
   JOIN entities USING (entity)
   LEFT JOIN "distinct destinations" USING (entity, point)
+),
+points AS (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
+feature_columns AS (
+  SELECT
+    key_1 AS "origin",
+    make_timestamptz((point + 0) * 86400000000) AS feature_time,
+    value_1 AS "departures_1d",
+    value_2 AS "departures_7d",
+    value_3 AS "departures_28d",
+    value_4 AS "delay_avg_1d",
+    value_5 AS "delay_avg_7d",
+    value_6 AS "delay_avg_28d",
+    value_7 AS "delay_max_7d",
+    value_8 AS "delay_max_28d",
+    value_9 AS "delay_stddev_28d",
+    value_10 AS "late_7d",
+    value_11 AS "destinations_7d",
+    value_12 AS "destinations_28d",
+    value_13 AS "last_delay_7d"
+  FROM points
 )
 SELECT *, (late_7d / departures_7d) AS "late_share_7d"
 FROM feature_columns

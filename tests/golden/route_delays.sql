@@ -1,102 +1,71 @@
--- Time is counted in tiles of 86400 s from 2000-12-21; a row's point is the tile that begins at its feature time.
+-- Time is counted in tiles of 86400 s; a row's point is the tile that begins at its feature time.
 CREATE TEMP TABLE events AS
 SELECT
   "origin" AS key_1,
   "destination" AS key_2,
   epoch_us("date") AS instant,
-  (epoch_us("date") - 977356800000000) // 86400000000 AS tile,
+  (epoch_us("date") + 62135769600000000) // 86400000000 - 719164 AS tile,
   "delay" AS "value of delay"
 FROM source_rows
 WHERE "date" >= TIMESTAMP '2001-01-04 00:00:00' AND "date" < TIMESTAMP '2001-02-02 00:00:00'
   AND "origin" IS NOT NULL
   AND "destination" IS NOT NULL;
 
+CREATE OR REPLACE TEMP MACRO dropped_scale(total) AS CAST(pow(2, greatest(0, floor(log2(CAST(greatest(abs(total), 1) AS DOUBLE))) - 60)) AS HUGEINT);
+
+CREATE OR REPLACE TEMP MACRO round_to_odd(total, scale) AS CAST(total // scale + CASE WHEN total % scale <> 0 AND (total // scale) % 2 = 0 THEN sign(total) ELSE 0 END AS BIGINT);
+
+CREATE OR REPLACE TEMP MACRO nearest_double(total) AS CAST(round_to_odd(total, dropped_scale(total)) AS DOUBLE) * CAST(dropped_scale(total) AS DOUBLE);
+
 CREATE TEMP TABLE entities AS
 SELECT row_number() OVER (ORDER BY key_1, key_2) AS entity, key_1, key_2
 FROM (SELECT DISTINCT key_1, key_2 FROM events);
 
-CREATE TEMP TABLE blocks AS
-WITH tiles AS (
+CREATE TEMP TABLE tiles AS
+SELECT entity, tiles_by_key.* EXCLUDE (key_1, key_2)
+FROM (
   SELECT
     key_1, key_2,
-    tile AS start,
+    tile,
     count(*) AS "count of rows",
-    sum("value of delay" ORDER BY instant, "value of delay") AS "sum of delay",
-    count("value of delay") AS "count of delay"
+    count("value of delay") AS "count of delay",
+    sum(CAST("value of delay" AS HUGEINT)) AS "sum of delay"
   FROM events
   GROUP BY key_1, key_2, tile
-),
-blocks_1 AS (SELECT entity, tiles.* EXCLUDE (key_1, key_2) FROM tiles JOIN entities USING (key_1, key_2)),
-blocks_4 AS (
-  SELECT
-    entity,
-    start // 4 * 4 AS start,
-    sum("count of rows") AS "count of rows",
-    sum("sum of delay" ORDER BY start) AS "sum of delay",
-    sum("count of delay") AS "count of delay"
-  FROM blocks_1
-  GROUP BY ALL
-),
-blocks_16 AS (
-  SELECT
-    entity,
-    start // 16 * 16 AS start,
-    sum("count of rows") AS "count of rows",
-    sum("sum of delay" ORDER BY start) AS "sum of delay",
-    sum("count of delay") AS "count of delay"
-  FROM blocks_4
-  GROUP BY ALL
-)
-SELECT 1 AS size, * FROM blocks_1
-UNION ALL
-SELECT 4 AS size, * FROM blocks_4
-UNION ALL
-SELECT 16 AS size, * FROM blocks_16;
+) AS tiles_by_key
+JOIN entities USING (key_1, key_2);
 
 CREATE TEMP TABLE windowed AS
-WITH windows AS (FROM (VALUES (7), (28)) AS windows (width)),
-seen AS (
-  SELECT
-    blocks.*,
-    width,
-    unnest(
-      CASE
-        WHEN 4 * size > width THEN range(greatest(start + size, 42), least(start + width + 1, 44), 1)
-        ELSE range(greatest(start + size, 42), least(start // (4 * size) * (4 * size) + 4 * size, 44), 1)
-          || range(greatest(start // (4 * size) * (4 * size) + width + 1, 42), least(start + width + 1, 44), 1)
-      END
-    ) AS point
-  FROM blocks
-  JOIN windows ON size <= width
-  WHERE start + width >= 42
-)
-SELECT
-  entity,
-  point,
-  sum("count of rows") FILTER (WHERE width = 7) AS "count of rows over 7d",
-  sum("sum of delay" ORDER BY start) FILTER (WHERE width = 7) AS "sum of delay over 7d",
-  sum("count of delay") FILTER (WHERE width = 7) AS "count of delay over 7d",
-  sum("count of rows") FILTER (WHERE width = 28) AS "count of rows over 28d",
-  sum("sum of delay" ORDER BY start) FILTER (WHERE width = 28) AS "sum of delay over 28d",
-  sum("count of delay") FILTER (WHERE width = 28) AS "count of delay over 28d"
-FROM seen
-GROUP BY entity, point;
-
-CREATE TEMP TABLE "quantile delay_p90" AS
-WITH tile_values AS MATERIALIZED (
-  SELECT entity, tile, tile_values
+WITH changes AS (
+  SELECT entity, point, lead(point, 1, 11356) OVER (PARTITION BY entity ORDER BY point) AS next_point
   FROM (
-    SELECT key_1, key_2, tile, list(CAST("value of delay" AS DOUBLE)) AS tile_values
-    FROM events
-    WHERE "value of delay" IS NOT NULL AND tile >= 14
-    GROUP BY key_1, key_2, tile
+    SELECT DISTINCT entity, greatest(point, 11354) AS point
+    FROM (SELECT entity, unnest([tile + 1, tile + 8, tile + 29]) AS point FROM tiles)
+    WHERE point < 11356
   )
-  JOIN entities USING (key_1, key_2)
 ),
+pieces AS (SELECT *, tile AS piece FROM tiles)
+SELECT
+  changes.entity,
+  point,
+  any_value(next_point) AS next_point,
+  sum("count of rows") FILTER (WHERE piece >= point - 7 AND piece < point) AS "count of rows over 7d",
+  sum("count of delay") FILTER (WHERE piece >= point - 7 AND piece < point) AS "count of delay over 7d",
+  sum("sum of delay") FILTER (WHERE piece >= point - 7 AND piece < point) AS "sum of delay over 7d",
+  sum("count of rows") AS "count of rows over 28d",
+  sum("count of delay") AS "count of delay over 28d",
+  sum("sum of delay") AS "sum of delay over 28d"
+FROM changes
+JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 28 AND piece < point
+GROUP BY changes.entity, point;
+
+CREATE TEMP TABLE lists_1 AS
+WITH points AS (SELECT entity, point, CAST(coalesce("count of delay over 7d", 0) AS BIGINT) AS count_0, CAST(coalesce("count of delay over 28d", 0) AS BIGINT) AS count_1 FROM windowed),
 tile_lists AS (
   -- Sorted below by position: an ORDER BY of lists inside the aggregate takes four times as long.
   SELECT entity, list({tile: tile, tile_values: tile_values}) AS tiles
-  FROM tile_values
+  FROM (SELECT key_1, key_2, tile, list(CAST("value of delay" AS DOUBLE) + 0) AS tile_values FROM events WHERE "value of delay" IS NOT NULL GROUP BY key_1, key_2, tile)
+  JOIN entities USING (key_1, key_2)
   GROUP BY entity
 ),
 entity_values AS (
@@ -111,35 +80,63 @@ entity_values AS (
   FROM tile_lists
 ),
 counts AS (
+  SELECT entity, tile, CAST(sum(n) OVER (PARTITION BY entity ORDER BY tile ROWS UNBOUNDED PRECEDING) AS BIGINT) AS so_far
+  FROM (SELECT key_1, key_2, tile, count(*) AS n FROM events WHERE "value of delay" IS NOT NULL GROUP BY key_1, key_2, tile)
+  JOIN entities USING (key_1, key_2)
+),
+places AS (
+  SELECT
+    points.*,
+    coalesce(until_0.so_far, 0) AS until_0
+  FROM points
+  ASOF LEFT JOIN counts AS until_0 ON points.entity = until_0.entity AND points.point > until_0.tile
+),
+held AS (
   SELECT
     entity,
-    tile,
-    CAST(sum(len(tile_values)) OVER (PARTITION BY entity ORDER BY tile ROWS UNBOUNDED PRECEDING) AS BIGINT) AS so_far
-  FROM tile_values
+    point,
+    list_slice(all_values, until_0 - count_0 + 1, until_0) AS held_0,
+    list_slice(all_values, until_0 - count_1 + 1, until_0) AS held_1
+  FROM places
+  JOIN entity_values USING (entity)
 )
 SELECT
-  windowed.entity,
+  entity,
   point,
-  list_aggregate(all_values[1 + so_far - CAST(coalesce("count of delay over 7d", 0) AS BIGINT):so_far], 'quantile_cont', 0.9) + 0.0::DOUBLE AS "delay_p90_7d",
-  list_aggregate(all_values[1 + so_far - CAST(coalesce("count of delay over 28d", 0) AS BIGINT):so_far], 'quantile_cont', 0.9) + 0.0::DOUBLE AS "delay_p90_28d"
-FROM windowed
-ASOF JOIN counts ON windowed.entity = counts.entity AND windowed.point > counts.tile
-JOIN entity_values ON windowed.entity = entity_values.entity;
+  CASE WHEN len(held_0) > 0 THEN list_aggregate(held_0, 'quantile_cont', 0.9) + 0.0::DOUBLE END AS "delay_p90_7d",
+  CASE WHEN len(held_1) > 0 THEN list_aggregate(held_1, 'quantile_cont', 0.9) + 0.0::DOUBLE END AS "delay_p90_28d"
+FROM held;
 
-WITH feature_columns AS (
+WITH held AS (
+  SELECT
+    entity,
+    point,
+    next_point,
+    key_1,
+    key_2,
+    CAST(coalesce("count of rows over 7d", 0) AS BIGINT) AS value_1,
+    CAST(coalesce("count of rows over 28d", 0) AS BIGINT) AS value_2,
+    nearest_double("sum of delay over 7d") / "count of delay over 7d" AS value_3,
+    nearest_double("sum of delay over 28d") / "count of delay over 28d" AS value_4,
+    "delay_p90_7d" AS value_5,
+    "delay_p90_28d" AS value_6
+  FROM windowed
+  JOIN entities USING (entity)
+  LEFT JOIN lists_1 USING (entity, point)
+),
+points AS (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
+feature_columns AS (
   SELECT
     key_1 AS "origin",
     key_2 AS "destination",
-    make_timestamptz(977356800000000 + point * 86400000000) AS feature_time,
-    CAST(coalesce("count of rows over 7d", 0) AS BIGINT) AS "departures_7d",
-    CAST(coalesce("count of rows over 28d", 0) AS BIGINT) AS "departures_28d",
-    CAST("sum of delay over 7d" AS DOUBLE) / CAST("count of delay over 7d" AS DOUBLE) AS "delay_avg_7d",
-    CAST("sum of delay over 28d" AS DOUBLE) / CAST("count of delay over 28d" AS DOUBLE) AS "delay_avg_28d",
-    "delay_p90_7d" AS "delay_p90_7d",
-    "delay_p90_28d" AS "delay_p90_28d"
-  FROM windowed
-  JOIN entities USING (entity)
-  LEFT JOIN "quantile delay_p90" USING (entity, point)
+    make_timestamptz((point + 0) * 86400000000) AS feature_time,
+    value_1 AS "departures_7d",
+    value_2 AS "departures_28d",
+    value_3 AS "delay_avg_7d",
+    value_4 AS "delay_avg_28d",
+    value_5 AS "delay_p90_7d",
+    value_6 AS "delay_p90_28d"
+  FROM points
 )
 SELECT *
 FROM feature_columns

@@ -23,8 +23,6 @@ const grids = [
   { every: '1h', windows: ['1h', '5h', '3d'], time: 'timestamp', span: '5d' },
   { every: '1d', windows: ['1d', '7d', '28d'], time: 'date', span: '40d' },
   { every: '1d', windows: ['2d', '30d'], time: 'timestamp_ns', span: '40d' },
-  // Windows that are no multiple of the step, and shorter than it.
-  { every: '1d', windows: ['12h', '1d', '36h'], time: 'timestamp', span: '5d' },
 ] as const
 
 interface Case {

@@ -1,7 +1,7 @@
-import { compileSlice } from '../../src/compile/index.ts'
 import type { ViewDefinition } from '../../src/definition/index.ts'
 import type { Schema } from '../../src/iceberg/index.ts'
 import { openDuckDb, type DuckDb } from '../../src/io/duckdb.ts'
+import { computeInSession } from '../../src/io/slice-session.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import type { Event } from './oracle.ts'
 
@@ -29,8 +29,11 @@ export async function computeRows(
   for (const slice of slices) {
     await using db = await openDuckDb({ threads, memoryLimit: '500MB', tempDirectory: scratch.path })
     await createSource(db, shape.source, events)
-    const compiled = compileSlice(view, { ...slice, sourceSchema: shape.source, outputSchema: shape.output })
-    for (const statement of compiled.statements) await db.run(statement)
+    const compiled = await computeInSession(db, view, {
+      ...slice,
+      sourceSchema: shape.source,
+      outputSchema: shape.output,
+    })
     rows.push(...(await db.rows(`FROM (${compiled.select}) ORDER BY ${compiled.orderBy}`)))
     const [counted] = await db.rows<{ rejected: bigint }>(compiled.rejected)
     rejected += counted?.rejected ?? 0n

@@ -62,7 +62,7 @@ test('wrong options are type errors', () => {
   // @ts-expect-error a value that has no SQL
   void sql`delay > ${true}`
   // @ts-expect-error a type that no key has
-  entity({ name: 'x', keys: { price: 'double' } })
+  entity({ name: 'x', keys: { price: 'variant' } })
   // @ts-expect-error a source has an event time
   source({ name: 'flights', table: 'raw.flights' })
   max(sql`delay / 60`, { over: ['7d'], where: sql`delay > ${15}`, description: 'in hours' })

@@ -1,4 +1,4 @@
-import { compileSlice, requiredColumns } from '../../compile/index.ts'
+import { requiredColumns } from '../../compile/index.ts'
 import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
 import { encodeManifest, EntryStatus, mapConcurrently, type DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
@@ -6,6 +6,7 @@ import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { computeInSession } from '../slice-session.ts'
 import { tableRelation } from '../table-read.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
@@ -103,7 +104,6 @@ async function compute(
     definition,
     source.schema.fields.map(({ name }) => name),
   )
-  const compiled = compileSlice(definition, { ...range, sourceSchema: source.schema, outputSchema: target.schema })
   const spec = targetSpec(definition, target.schema)
   const destinations = new Map(slice.partitions.map(({ ordinal, path }) => [ordinal, path]))
   const engineOptions = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
@@ -119,7 +119,8 @@ async function compute(
       options: engineOptions,
     })
     await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, engineOptions)
-    for (const statement of compiled.statements) await db.run(statement, engineOptions)
+    const shapes = { sourceSchema: source.schema, outputSchema: target.schema }
+    const compiled = await computeInSession(db, definition, { ...range, ...shapes }, engineOptions)
     const [rejected] = await db.rows<{ rejected: bigint | number }>(compiled.rejected, engineOptions)
     const written = await writePartitions(db, {
       query: compiled.select,

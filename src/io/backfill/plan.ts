@@ -9,7 +9,7 @@ import {
   type RunIdentity,
 } from '../../contract/index.ts'
 import { auditName } from '../../audit/index.ts'
-import { lookback, requiredColumns } from '../../compile/index.ts'
+import { eventRanges, requiredColumns } from '../../compile/index.ts'
 import { outputSchema, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
 import { evolveSchema, partitionPath, qualifiedName, type Schema } from '../../iceberg/index.ts'
 import { classify, filesTouching, groupIntoSlices, partitionsOf, type SourceFile } from '../../plan/index.ts'
@@ -83,13 +83,16 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const live = table === null ? new Map<number, never>() : await filesByPartition(runtime, table, base)
   const record = table === null ? null : await latestRecord(runtime, table.metadata, base)
 
-  const back = lookback(definition)
+  const eventsOf = eventRanges(definition)
   const first = partitions[0]
   const last = partitions.at(-1)
   if (first === undefined || last === undefined)
     throw new HindcastError('INVARIANT_VIOLATED', 'a range without partitions')
-  const { files, scan, nullEventTimes } = await sourceFiles(runtime, source, { from: first.from - back, to: last.to })
-  const touching = filesTouching(partitions, files, { lookback: back, every: everyMicros })
+  const { files, scan, nullEventTimes } = await sourceFiles(runtime, source, {
+    from: eventsOf(first).from,
+    to: last.to,
+  })
+  const touching = filesTouching(partitions, files, eventsOf)
   const columns = requiredColumns(
     definition,
     source.schema.fields.map(({ name }) => name),

@@ -1,11 +1,12 @@
 // The hazards of the compiled SQL that random events do not meet: numbers at the edge of their types, names that need quotes, spreads far
 // from zero, and windows so long against their grid that a wrong plan would never end.
 import { expect, test } from 'vitest'
-import { compileSlice, lookback, requiredColumns } from '../../../src/compile/index.ts'
+import { compileEvents, eventRanges, requiredColumns } from '../../../src/compile/index.ts'
 import { parseInstant } from '../../../src/contract/index.ts'
 import { outputSchema, type FeatureDefinition, type ViewDefinition } from '../../../src/definition/index.ts'
 import type { PrimitiveType, Schema } from '../../../src/iceberg/index.ts'
 import { openDuckDb } from '../../../src/io/duckdb.ts'
+import { computeInSession } from '../../../src/io/slice-session.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -40,19 +41,19 @@ const sourceOf = ({ valueName = 'v', valueType = 'long', timeType = 'timestamp' 
   ],
 })
 
-const compile = (setup: Setup, from = '2001-01-02', to = '2001-01-03') => {
+const rangeOf = (setup: Setup, from = '2001-01-02', to = '2001-01-03') => {
   const definition = define(setup)
   const source = sourceOf(setup)
   const types = Object.fromEntries([
     ...definition.features.map(({ name }) => [`feature:${name}`, setup.valueType ?? 'long']),
     ...definition.derived.map(({ name }) => [`derived:${name}`, 'double']),
   ]) as Readonly<Record<string, PrimitiveType>>
-  return compileSlice(definition, {
+  return {
     from: parseInstant(from, 'from'),
     to: parseInstant(to, 'to'),
     sourceSchema: source,
     outputSchema: outputSchema(definition, source, types),
-  })
+  }
 }
 
 /** Rows of the slice; `events` is a SELECT of key, at and the value. */
@@ -64,8 +65,7 @@ async function compute(
   await using scratch = await tempDir()
   await using db = await openDuckDb({ threads: options.threads ?? 1, memoryLimit: '1GB', tempDirectory: scratch.path })
   await db.run(`CREATE TEMP TABLE source_rows AS ${events}`)
-  const { statements, select, orderBy } = compile(setup, options.from, options.to)
-  for (const statement of statements) await db.run(statement)
+  const { select, orderBy } = await computeInSession(db, define(setup), rangeOf(setup, options.from, options.to))
   // Awaited here: the engine must not be closed under its query.
   return await db.rows(`FROM (${select}) ORDER BY ${orderBy}`)
 }
@@ -215,13 +215,17 @@ test('a range without a grid point, and a source without rows, have no rows', as
 })
 
 test('an event time that is no time is refused with the column’s name', () => {
-  expect(() => compile({ features: [over('count')], timeType: 'string' })).toThrow(
-    /"at" cannot be the event time.*string/,
-  )
+  const setup: Setup = { features: [over('count')], timeType: 'string' }
+  expect(() => compileEvents(define(setup), rangeOf(setup))).toThrow(/"at" cannot be the event time.*string/)
 })
 
-test('lookback is the longest window of any feature', () => {
-  expect(lookback(define({ features: [over('count', '36h'), over('max', '1d')] }))).toBe(36n * 3_600_000_000n)
+test('rows see events back to the longest window before their first point, and none after their last', () => {
+  const at = (text: string) => parseInstant(text, 'at')
+  const eventsOf = eventRanges(define({ features: [over('count', '36h'), over('max', '2h')], every: '1h' }))
+  expect(eventsOf({ from: at('2001-01-05'), to: at('2001-01-06') })).toEqual({
+    from: at('2001-01-03T12:00:00Z'),
+    to: at('2001-01-05T23:00:00Z'),
+  })
 })
 
 test('the columns that are read are those that the view names, in the source’s order', () => {

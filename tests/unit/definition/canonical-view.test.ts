@@ -261,7 +261,7 @@ const refused: readonly (readonly [string, object, string, RegExp])[] = [
   ],
   [
     'a key type that is no key’s',
-    { entity: entity({ name: 'x', keys: { price: 'double' as never } }), features },
+    { entity: entity({ name: 'x', keys: { price: 'variant' as never } }), features },
     'view delays: entity.keys.price',
     /types/,
   ],

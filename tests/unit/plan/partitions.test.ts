@@ -44,8 +44,8 @@ describe('filesTouching', () => {
   const touchedBy = (from: string | null, to: string | null): string[] => {
     const bound = (text: string | null) => (text === null ? null : parseInstant(text, ''))
     const file = { path: 'f', rows: 1, bytes: 1, from: bound(from), to: bound(to) }
-    return filesTouching(partitions, [file], { lookback: 3n * day, every: day }).flatMap((files, i) =>
-      files.length === 0 ? [] : [partitions[i]?.key ?? ''],
+    return filesTouching(partitions, [file], ({ from, to }) => ({ from: from - 3n * day, to: to - day })).flatMap(
+      (files, i) => (files.length === 0 ? [] : [partitions[i]?.key ?? '']),
     )
   }
 

@@ -1,0 +1,91 @@
+/**
+ * Sums of doubles that are exact: the real sum, rounded once to the nearest double, ties to even, in whatever order and pieces it was added.
+ *
+ * A double is a whole number times a power of two. What the slice's values have in common is found out before the SQL is made: mostly all
+ * are whole multiples of one power and below 2^96 of it, so that 128-bit integers add them (an overflow, beyond 2^31 values, is an error).
+ * Values further apart are added as integers of any length.
+ */
+
+/** What is known of the values that are to be added. */
+export interface FloatRange {
+  /** Least and greatest magnitude among the finite ones that are not zero; null when there is none. */
+  readonly least: number | null
+  readonly greatest: number | null
+  /** Whether there is an infinity or a NaN. */
+  readonly hasNonFinite: boolean
+}
+
+/** Values whose least magnitude is one, and which are ordinary otherwise. */
+export const ordinaryRange: FloatRange = { least: 1, greatest: 2 ** 32, hasNonFinite: false }
+
+/** Whole multiples of `2^power`, added as `type`. */
+interface Part {
+  readonly power: number
+  readonly type: 'HUGEINT' | 'BIGNUM'
+}
+
+/** The lowest first. More than one only where the values lie over 900 binary digits apart: then each part is rounded. */
+export function partsFor({ least, greatest }: FloatRange): readonly Part[] {
+  if (least === null || greatest === null) return [{ power: 0, type: 'HUGEINT' }]
+  const lowest = Math.max(exponentOf(least) - 52, -1074)
+  const bits = exponentOf(greatest) + 1 - lowest
+  if (bits <= 96) return [{ power: lowest, type: 'HUGEINT' }]
+  return Array.from({ length: Math.ceil(bits / 900) }, (_, index) => ({ power: lowest + index * 900, type: 'BIGNUM' }))
+}
+
+/** Of the highest bit. */
+function exponentOf(value: number): number {
+  const exponent = Math.floor(Math.log2(value))
+  return 2 ** exponent > value ? exponent - 1 : exponent
+}
+
+/** Times a power of two, exactly, also where no double holds the power. */
+function scaled(sql: string, power: number): string {
+  const factors: string[] = []
+  for (let left = power; left !== 0;) {
+    const step = Math.max(-1000, Math.min(1000, left))
+    factors.push(` * pow(2::DOUBLE, ${step})`)
+    left -= step
+  }
+  return `${sql}${factors.join('')}`
+}
+
+/** SQL of a finite double's share in each part, a whole number. */
+export function shares(value: string, parts: readonly Part[]): string[] {
+  const found: string[] = []
+  let rest = value
+  for (const [index, { power, type }] of [...parts.entries()].toReversed()) {
+    const whole = index === 0 ? scaled(rest, -power) : `trunc(${scaled(rest, -power)})`
+    found.unshift(`CAST(${whole} AS ${type})`)
+    if (index > 0) rest = `(${rest} - ${scaled(whole, power)})`
+  }
+  return found
+}
+
+/** SQL of the double nearest to a sum, from the sums of its shares. */
+export const roundedSum = (sums: readonly string[], parts: readonly Part[]): string =>
+  parts
+    .map(({ power, type }, index) =>
+      // The engine's own cast of long integers cuts digits off; that of text rounds well.
+      scaled(
+        type === 'HUGEINT' ? nearestDouble(sums[index] as string) : `CAST(CAST(${sums[index]} AS VARCHAR) AS DOUBLE)`,
+        power,
+      ),
+    )
+    .join(' + ')
+
+/** SQL of the double nearest to a 128-bit integer: the engine's own cast rounds twice. */
+export const nearestDouble = (total: string): string => `nearest_double(${total})`
+
+/**
+ * Macros that sums rest on. `nearest_double` drops what lies below 61 bits, but leaves the last bit set when anything but zero was dropped
+ * (rounding to odd), so that the rounding to a double's 53 bits that follows is that of the whole number.
+ */
+export const exactSumMacros: readonly string[] = [
+  'CREATE OR REPLACE TEMP MACRO dropped_scale(total) AS ' +
+    'CAST(pow(2, greatest(0, floor(log2(CAST(greatest(abs(total), 1) AS DOUBLE))) - 60)) AS HUGEINT)',
+  'CREATE OR REPLACE TEMP MACRO round_to_odd(total, scale) AS ' +
+    'CAST(total // scale + CASE WHEN total % scale <> 0 AND (total // scale) % 2 = 0 THEN sign(total) ELSE 0 END AS BIGINT)',
+  'CREATE OR REPLACE TEMP MACRO nearest_double(total) AS ' +
+    'CAST(round_to_odd(total, dropped_scale(total)) AS DOUBLE) * CAST(dropped_scale(total) AS DOUBLE)',
+]

@@ -1,0 +1,132 @@
+/**
+ * Sliding windows over mergeable partials.
+ *
+ * The events of an entity are aggregated to tiles. Between two change points (a tile enters a window, or leaves one) nothing changes, so
+ * each window is merged once a change point and holds until the next: the cost follows the events, not the grid. Where windows hold many
+ * tiles, merging them one by one would follow events times windows: there, neighbouring tiles are first merged into blocks, see blocks.ts.
+ * All partials are exact, so both ways give the same bits.
+ */
+import { blocksTable, windowedByBlocks } from './blocks.ts'
+import { quoteIdentifier } from './quote.ts'
+import type { Window } from './time-grid.ts'
+import { entry, mergedColumn, type WindowPartials, type WindowRequest } from './window-request.ts'
+
+/** Tiles that a window may hold on average for them to be merged one by one. */
+const mostTilesInWindow = 12
+
+/** How many tiles there are, and the sum over all entities of the square of theirs. */
+export interface TileCounts {
+  readonly tiles: number
+  readonly squares: number
+}
+
+/** Query of one row of `TileCounts`. */
+export const tileCountsQuery =
+  'SELECT CAST(coalesce(sum(n), 0) AS DOUBLE) AS tiles, CAST(coalesce(sum(n * n), 0) AS DOUBLE) AS squares FROM (SELECT count(*) AS n FROM tiles GROUP BY entity)'
+
+/**
+ * Statements that make `windowed` (entity, point, next_point, merged partials) from `tiles`: each row holds from `point` to before
+ * `next_point`.
+ * @param counts of the tiles; without them, windows are taken for full
+ */
+export function windowedTable(request: WindowRequest, counts: TileCounts | null): string[] {
+  const { windows, onChange, grid } = request
+  const longest = windows.reduce<bigint | null>(
+    (most, { window: { width } }) => (most === null || width === null ? null : width > most ? width : most),
+    0n,
+  )
+  const share = longest === null || longest > grid.span ? 1 : Number(longest) / Number(grid.span)
+  const held = counts === null ? Number(longest ?? grid.span) : (counts.squares / Math.max(counts.tiles, 1)) * share
+  return onChange || held <= mostTilesInWindow
+    ? [windowedByChange(request)]
+    : [blocksTable(request, longest), windowedByBlocks(request, longest)]
+}
+
+export function tilesTable({ keys, partials, hasLateEvents }: WindowRequest): string {
+  const by = keys.join(', ')
+  const time = hasLateEvents ? 'tile, seen' : 'tile'
+  const columns = partials.map(({ name, ofEvents }) => `    ${ofEvents} AS ${quoteIdentifier(name)}`)
+  return `CREATE TEMP TABLE tiles AS
+SELECT entity, tiles_by_key.* EXCLUDE (${by})
+FROM (
+  SELECT
+${[`    ${by}`, `    ${time}`, ...columns].join(',\n')}
+  FROM events
+  GROUP BY ${by}, ${time}
+) AS tiles_by_key
+JOIN entities USING (${by})`
+}
+
+/** The tiles that some window holds at a point. */
+const hull = (windows: readonly WindowPartials[]): { readonly back: bigint | null; readonly offset: bigint } => {
+  let back: bigint | null = 0n
+  let offset: bigint | null = null
+  for (const { window } of windows) {
+    const own = window.width === null ? null : window.width + window.offset
+    back = back === null || own === null ? null : own > back ? own : back
+    offset = offset === null || window.offset < offset ? window.offset : offset
+  }
+  return { back, offset: offset ?? 0n }
+}
+
+const minus = (sql: string, value: bigint): string => (value === 0n ? sql : `${sql} - ${value}`)
+
+/** Condition that a window holds a tile at a point. */
+function holds({ width, offset }: Window, tile = 'tile', point = 'point'): string[] {
+  return [
+    ...(width === null ? [] : [`${tile} >= ${minus(point, width + offset)}`]),
+    `${tile} < ${minus(point, offset)}`,
+  ]
+}
+
+function windowedByChange({ grid, windows, hasLateEvents, onChange }: WindowRequest): string {
+  const { first, end } = grid
+  const { back, offset } = hull(windows)
+  // A row that follows an event does so at once, whatever the windows' offsets.
+  const enters = onChange
+    ? ['tile + 1']
+    : [...new Set(windows.map(({ window }) => entry(window.offset + 1n, hasLateEvents)))]
+  const leaves = onChange
+    ? []
+    : [...new Set(windows.flatMap(({ window: { width, offset: by } }) => (width === null ? [] : [width + by + 1n])))]
+  const points = [...enters, ...leaves.map((by) => `tile + ${by}`)]
+  const isHull = ({ window }: WindowPartials): boolean =>
+    window.offset === offset && (back === null ? window.width === null : window.width === back - offset)
+  const merged = windows.flatMap((one) =>
+    one.partials.map(
+      (partial) =>
+        `  ${partial.ofPieces(isHull(one) ? undefined : holds(one.window, 'piece').join(' AND '))} AS ${quoteIdentifier(mergedColumn(partial, one.window.text))}`,
+    ),
+  )
+  const seen = hasLateEvents ? ['seen < point'] : []
+  // Joined within stretches of a window's length, else every tile of an entity would meet every point of it.
+  const stretch = back === null || end - first <= 3n * back ? null : back
+  const pieces =
+    stretch === null
+      ? 'SELECT *, tile AS piece FROM tiles'
+      : `SELECT *, tile AS piece, unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch FROM tiles`
+  const joined = [
+    'changes.entity = pieces.entity',
+    ...(stretch === null ? [] : [`stretch = point // ${stretch}`]),
+    ...holds({ text: '', width: back === null ? null : back - offset, offset }, 'piece'),
+    ...seen,
+  ]
+  const any = windows.some(isHull)
+    ? ''
+    : `\nHAVING bool_or(${windows.map(({ window }) => `(${holds(window, 'piece').join(' AND ')})`).join(' OR ')})`
+  return `CREATE TEMP TABLE windowed AS
+WITH changes AS (
+  SELECT entity, point, ${onChange ? 'point + 1' : `lead(point, 1, ${end}) OVER (PARTITION BY entity ORDER BY point)`} AS next_point
+  FROM (
+    SELECT DISTINCT entity, ${onChange ? 'point' : `greatest(point, ${first}) AS point`}
+    FROM (SELECT entity, unnest([${points.join(', ')}]) AS point FROM tiles)
+    WHERE point < ${end}${onChange ? ` AND point >= ${first}` : ''}
+  )
+),
+pieces AS (${pieces})
+SELECT
+${['  changes.entity', '  point', '  any_value(next_point) AS next_point', ...merged].join(',\n')}
+FROM changes
+JOIN pieces ON ${joined.join(' AND ')}
+GROUP BY changes.entity, point${any}`
+}
