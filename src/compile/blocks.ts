@@ -23,7 +23,7 @@ function blockSizes(longest: bigint | null): bigint[] {
 }
 
 /** Statement that makes `blocks` (entity, size, piece, one column a partial) from `tiles`; a block is named by its first tile. */
-export function blocksTable({ partials, hasLateEvents }: WindowRequest, longest: bigint | null): string {
+export function blocksTable({ scope, partials, hasLateEvents }: WindowRequest, longest: bigint | null): string {
   const merged = partials.map((partial: Partial) => `    ${partial.ofPieces()} AS ${quoteIdentifier(partial.name)}`)
   const sizes = blockSizes(longest)
   const levels = sizes.slice(1).map(
@@ -36,19 +36,24 @@ ${['    entity', `    piece // ${size} * ${size} AS piece`, ...merged].join(',\n
   )
   const columns = partials.map(({ name }) => quoteIdentifier(name))
   const ofTiles = ['entity', 'tile AS piece', ...columns].join(', ')
-  const smallest = `blocks_1 AS (SELECT ${ofTiles} FROM tiles${hasLateEvents ? ' WHERE seen = tile' : ''})`
+  const smallest = `blocks_1 AS (SELECT ${ofTiles} FROM ${scope.table('tiles')}${hasLateEvents ? ' WHERE seen = tile' : ''})`
   const all = sizes.map(
     (size) => `SELECT ${size} AS size, *${hasLateEvents ? ', piece AS seen' : ''} FROM blocks_${size}`,
   )
   // What became known late enters by itself, when it was known.
-  const late = hasLateEvents ? [`SELECT 0 AS size, ${ofTiles}, seen FROM tiles WHERE seen > tile`] : []
-  return `CREATE TEMP TABLE blocks AS
+  const late = hasLateEvents
+    ? [`SELECT 0 AS size, ${ofTiles}, seen FROM ${scope.table('tiles')} WHERE seen > tile`]
+    : []
+  return `CREATE TEMP TABLE ${scope.table('blocks')} AS
 WITH ${[smallest, ...levels].join(',\n')}
 ${[...all, ...late].join('\nUNION ALL\n')}`
 }
 
 /** Statement that makes `windowed` from `blocks`: one row a point. */
-export function windowedByBlocks({ grid, windows, hasLateEvents }: WindowRequest, longest: bigint | null): string {
+export function windowedByBlocks(
+  { scope, grid, windows, hasLateEvents }: WindowRequest,
+  longest: bigint | null,
+): string {
   const { first, end } = grid
   const top = blockSizes(longest).at(-1) as bigint
   const points = (low: string, high: string): string => `range(greatest(${low}, ${first}), least(${high}, ${end}))`
@@ -64,7 +69,7 @@ export function windowedByBlocks({ grid, windows, hasLateEvents }: WindowRequest
       parentLeaves === null ? points(from, parentFits) : `${points(from, parentFits)} || ${points(parentLeaves, to)}`
     const late = hasLateEvents ? `WHEN size = 0 THEN ${points(entry(offset + 1n, true, 'piece'), to)} ` : ''
     const fits = width === null ? '' : ` WHERE size <= ${width}`
-    return `  SELECT blocks.*, ${index} AS window_index, unnest(CASE ${late}WHEN ${hasParent} THEN ${within} ELSE ${points(from, to)} END) AS point FROM blocks${fits}`
+    return `  SELECT ${scope.table('blocks')}.*, ${index} AS window_index, unnest(CASE ${late}WHEN ${hasParent} THEN ${within} ELSE ${points(from, to)} END) AS point FROM ${scope.table('blocks')}${fits}`
   })
   const merged = windows.flatMap(({ window, partials }, index) =>
     partials.map(
@@ -72,7 +77,7 @@ export function windowedByBlocks({ grid, windows, hasLateEvents }: WindowRequest
         `  ${partial.ofPieces(`window_index = ${index}`)} AS ${quoteIdentifier(mergedColumn(partial, window.text))}`,
     ),
   )
-  return `CREATE TEMP TABLE windowed AS
+  return `CREATE TEMP TABLE ${scope.table('windowed')} AS
 WITH held AS (
 ${unnested.join('\n  UNION ALL\n')}
 )

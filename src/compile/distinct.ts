@@ -6,19 +6,20 @@ import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { valueColumn, type Input } from './inputs.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
-import { entry } from './window-request.ts'
+import { entry, type Scope } from './window-request.ts'
 
 export const distinctTableName = (feature: FeatureDefinition): string => quoteIdentifier(`distinct ${feature.name}`)
 
 export interface DistinctRequest {
+  readonly scope: Scope
   readonly grid: Grid
-  readonly keys: readonly string[]
   readonly hasLateEvents: boolean
 }
 
 /** Statement that makes the feature's distinct counts (entity, point, one column a window) from `events`, `entities` and `windowed`. */
 export function distinctTable(request: DistinctRequest, feature: FeatureDefinition, input: Input): string {
-  const { grid, keys, hasLateEvents } = request
+  const { scope, grid, hasLateEvents } = request
+  const keys = scope.keys.join(', ')
   const { first, end } = grid
   const windows = feature.windows.map((text) => grid.windows.get(text) as Window)
   const sums = windows.map(
@@ -34,11 +35,11 @@ export function distinctTable(request: DistinctRequest, feature: FeatureDefiniti
 WITH sightings AS (
   SELECT entity, value, ${time}${previous}
   FROM (
-    SELECT DISTINCT ${keys.join(', ')}, ${time}, ${valueColumn(input)} AS value
+    SELECT DISTINCT ${keys}, ${time}, ${valueColumn(input)} AS value
     FROM events
     WHERE ${valueColumn(input)} IS NOT NULL
   )
-  JOIN entities USING (${keys.join(', ')})
+  JOIN ${scope.table('entities')} USING (${keys})
 ),
 stays AS (
 ${counted.join('\n  UNION ALL\n')}
@@ -53,7 +54,7 @@ changes AS (
   WHERE enters < leaves AND leaves > ${first} AND leaves < ${end}
   UNION ALL
   SELECT entity, NULL, point, 0, true
-  FROM windowed
+  FROM ${scope.table('windowed')}
 ),
 counts AS (
   SELECT

@@ -8,6 +8,7 @@ import { numberKind, parenthesized, valueColumn, viewInputs, type EventFacts, ty
 import type { EventOrder } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid } from './time-grid.ts'
+import type { Scope } from './window-request.ts'
 
 /** The source columns that a view reads, in the source's order. */
 export const requiredColumns = (definition: ViewDefinition, sourceColumnNames: readonly string[]): string[] =>
@@ -48,6 +49,7 @@ export function eventsTable(definition: ViewDefinition, schema: Schema, grid: Gr
     `${tile} AS tile`,
     ...(known === null ? [] : [`greatest(${tile}, ${grid.tileOf(known.micros)}) AS seen`]),
     ...(source.sequence === undefined ? [] : [`${quoteIdentifier(source.sequence)} AS sequence`]),
+    ...inputs.buckets.map(({ column, sql }) => `CAST(${sql} AS VARCHAR) AS ${column}`),
     ...inputs.all.flatMap((input) => (input.sql === null ? [] : [`${input.sql} AS ${valueColumn(input)}`])),
   ]
   const conditions = [
@@ -68,9 +70,13 @@ const keySql = (name: string, type: string): string =>
   type === 'float' || type === 'double' ? `${quoteIdentifier(name)} + 0` : quoteIdentifier(name)
 
 /** Statement that makes `entities`: a number for each entity, so that what follows groups and joins by one integer. */
-export const entitiesTable = (keys: readonly string[]): string => `CREATE TEMP TABLE entities AS
-SELECT row_number() OVER (ORDER BY ${keys.join(', ')}) AS entity, ${keys.join(', ')}
-FROM (SELECT DISTINCT ${keys.join(', ')} FROM events)`
+export function entitiesTable({ keys, table }: Scope): string {
+  const by = keys.join(', ')
+  const known = keys.map((key) => `${key} IS NOT NULL`).join(' AND ')
+  return `CREATE TEMP TABLE ${table('entities')} AS
+SELECT row_number() OVER (ORDER BY ${by}) AS entity, ${by}
+FROM (SELECT DISTINCT ${by} FROM events WHERE ${known})`
+}
 
 /** Query of one row `rejected`: source rows with an event time in the range and a null key. */
 export function rejectedQuery(

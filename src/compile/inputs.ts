@@ -16,6 +16,15 @@ export interface Inputs {
   of(feature: FeatureDefinition): Input
   /** What a ratio divides by. */
   divisorOf(feature: FeatureDefinition): Input
+  /** What values are kept apart by, each once. */
+  readonly buckets: readonly Bucket[]
+}
+
+export interface Bucket {
+  /** Column of `events`, text. */
+  readonly column: string
+  readonly sql: string
+  readonly features: readonly FeatureDefinition[]
 }
 
 /** What the engine knows of the inputs once it has the events: types, and the ranges of floating-point values. */
@@ -47,7 +56,16 @@ export function viewInputs(definition: ViewDefinition): Inputs {
       divisors.set(feature, inputFor(valueSql(divisor.argument, divisor.where), label))
     }
   }
+  const bucketed = Map.groupBy(definition.features, ({ by }) =>
+    by === undefined || by === null ? null : argumentSql(by),
+  )
   return {
+    buckets: [...bucketed]
+      .flatMap(([sql, features]) => (sql === null ? [] : [{ sql, features }]))
+      .map((bucket, index) => ({
+        ...bucket,
+        column: `bucket_${index + 1}`,
+      })),
     all: [...bySql.values()],
     of: (feature) => inputs.get(feature) as Input,
     divisorOf: (feature) => divisors.get(feature) as Input,

@@ -8,7 +8,7 @@ import { valueColumn, type Input } from './inputs.ts'
 import { countOf, withoutMinusZero, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
-import { mergedColumn } from './window-request.ts'
+import { mergedColumn, type Scope } from './window-request.ts'
 
 /** Features that share a list of values. */
 export interface ListGroup {
@@ -33,7 +33,7 @@ const ordered: ReadonlySet<string> = new Set(['first_k', 'last_k', 'variance', '
 const timed: ReadonlySet<string> = new Set(['decayed_sum', 'decayed_avg'])
 
 /** @param features those that are neither merged from tiles nor distinct counts */
-export function listGroups(features: readonly FeatureDefinition[], { inputs }: PlanContext): ListGroup[] {
+export function listGroups(features: readonly FeatureDefinition[], { inputs }: PlanContext, scope: Scope): ListGroup[] {
   const groups = Map.groupBy(features, (feature) => {
     const flavours = [numeric, ordered, timed].map((kind) => kind.has(feature.aggregate))
     return JSON.stringify([inputs.of(feature).label, ...flavours])
@@ -41,7 +41,7 @@ export function listGroups(features: readonly FeatureDefinition[], { inputs }: P
   return [...groups.values()].map((members, index) => {
     const [one] = members as [FeatureDefinition]
     return {
-      table: `lists_${index + 1}`,
+      table: `${scope.table('lists')}_${index + 1}`,
       input: inputs.of(one),
       features: members,
       isNumeric: numeric.has(one.aggregate),
@@ -52,10 +52,11 @@ export function listGroups(features: readonly FeatureDefinition[], { inputs }: P
 }
 
 /** Statement that makes a group's table (entity, point, one column a feature and window) from `events`, `entities` and `windowed`. */
-export function listTable(group: ListGroup, grid: Grid, keys: readonly string[], context: PlanContext): string {
+export function listTable(group: ListGroup, grid: Grid, scope: Scope, context: PlanContext): string {
   const { input, isNumeric, isOrdered, isTimed } = group
   const { order, facts } = context
-  const by = keys.join(', ')
+  const by = scope.keys.join(', ')
+  const entities = scope.table('entities')
   const column = valueColumn(input)
   const value = isNumeric ? `CAST(${column} AS DOUBLE) + 0` : withoutMinusZero(column, input, facts)
   const isStruct = isOrdered || order.hasLateEvents
@@ -96,14 +97,14 @@ export function listTable(group: ListGroup, grid: Grid, keys: readonly string[],
     }),
   )
   const point = isTimed ? 'unnest(range(point, next_point)) AS point' : 'point'
-  const points = `SELECT ${['entity', point, ...countColumns].join(', ')} FROM windowed`
+  const points = `SELECT ${['entity', point, ...countColumns].join(', ')} FROM ${scope.table('windowed')}`
   return `CREATE TEMP TABLE ${group.table} AS
 WITH points AS (${points}),
-${isStruct ? structLists(by, column, fields) : plainLists(by, column, value)},
+${isStruct ? structLists(entities, by, column, fields) : plainLists(entities, by, column, value)},
 counts AS (
   SELECT entity, tile, CAST(sum(n) OVER (PARTITION BY entity ORDER BY tile ROWS UNBOUNDED PRECEDING) AS BIGINT) AS so_far
   FROM (SELECT ${by}, tile, count(*) AS n FROM events WHERE ${column} IS NOT NULL GROUP BY ${by}, tile)
-  JOIN entities USING (${by})
+  JOIN ${entities} USING (${by})
 ),
 places AS (
   SELECT
@@ -123,19 +124,24 @@ FROM held`
 }
 
 /** Sorted by events as wholes: their time comes first. */
-const structLists = (by: string, column: string, fields: readonly string[]): string => `entity_values AS (
+const structLists = (
+  entities: string,
+  by: string,
+  column: string,
+  fields: readonly string[],
+): string => `entity_values AS (
   SELECT entity, list_sort(list({${fields.join(', ')}})) AS all_values
   FROM events
-  JOIN entities USING (${by})
+  JOIN ${entities} USING (${by})
   WHERE ${column} IS NOT NULL
   GROUP BY entity
 )`
 
-const plainLists = (by: string, column: string, value: string): string => `tile_lists AS (
+const plainLists = (entities: string, by: string, column: string, value: string): string => `tile_lists AS (
   -- Sorted below by position: an ORDER BY of lists inside the aggregate takes four times as long.
   SELECT entity, list({tile: tile, tile_values: tile_values}) AS tiles
   FROM (SELECT ${by}, tile, list(${value}) AS tile_values FROM events WHERE ${column} IS NOT NULL GROUP BY ${by}, tile)
-  JOIN entities USING (${by})
+  JOIN ${entities} USING (${by})
   GROUP BY entity
 ),
 entity_values AS (

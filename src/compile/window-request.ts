@@ -10,16 +10,23 @@ export interface WindowPartials {
   readonly partials: readonly Partial[]
 }
 
+/** What windows are made apart by, and the names of the tables in between. */
+export interface Scope {
+  /** Columns of `events`. */
+  readonly keys: readonly string[]
+  readonly table: (name: 'entities' | 'tiles' | 'blocks' | 'windowed' | 'lists') => string
+}
+
 /** What windows are made over. */
 export interface WindowRequest {
+  readonly scope: Scope
   readonly grid: Grid
-  readonly keys: readonly string[]
   readonly partials: readonly Partial[]
   readonly windows: readonly WindowPartials[]
   /** Whether events count from a later tile on than their own (column `seen` of events and tiles). */
   readonly hasLateEvents: boolean
-  /** Whether each row is the point after an event, and none in between. */
-  readonly onChange: boolean
+  /** Rows at the points after events and no others; at change points; or whichever is quicker, of change points and all. */
+  readonly points: 'events' | 'changes' | 'any'
 }
 
 /** SQL of the point at which a tile's events enter a window. */

@@ -30,23 +30,23 @@ export const tileCountsQuery =
  * @param counts of the tiles; without them, windows are taken for full
  */
 export function windowedTable(request: WindowRequest, counts: TileCounts | null): string[] {
-  const { windows, onChange, grid } = request
+  const { windows, points, grid } = request
   const longest = windows.reduce<bigint | null>(
     (most, { window: { width } }) => (most === null || width === null ? null : width > most ? width : most),
     0n,
   )
   const share = longest === null || longest > grid.span ? 1 : Number(longest) / Number(grid.span)
   const held = counts === null ? Number(longest ?? grid.span) : (counts.squares / Math.max(counts.tiles, 1)) * share
-  return onChange || held <= mostTilesInWindow
+  return points !== 'any' || held <= mostTilesInWindow
     ? [windowedByChange(request)]
     : [blocksTable(request, longest), windowedByBlocks(request, longest)]
 }
 
-export function tilesTable({ keys, partials, hasLateEvents }: WindowRequest): string {
-  const by = keys.join(', ')
+export function tilesTable({ scope, partials, hasLateEvents }: WindowRequest): string {
+  const by = scope.keys.join(', ')
   const time = hasLateEvents ? 'tile, seen' : 'tile'
   const columns = partials.map(({ name, ofEvents }) => `    ${ofEvents} AS ${quoteIdentifier(name)}`)
-  return `CREATE TEMP TABLE tiles AS
+  return `CREATE TEMP TABLE ${scope.table('tiles')} AS
 SELECT entity, tiles_by_key.* EXCLUDE (${by})
 FROM (
   SELECT
@@ -54,7 +54,7 @@ ${[`    ${by}`, `    ${time}`, ...columns].join(',\n')}
   FROM events
   GROUP BY ${by}, ${time}
 ) AS tiles_by_key
-JOIN entities USING (${by})`
+JOIN ${scope.table('entities')} USING (${by})`
 }
 
 /** The tiles that some window holds at a point. */
@@ -79,7 +79,9 @@ function holds({ width, offset }: Window, tile = 'tile', point = 'point'): strin
   ]
 }
 
-function windowedByChange({ grid, windows, hasLateEvents, onChange }: WindowRequest): string {
+function windowedByChange({ scope, grid, windows, hasLateEvents, points: kind }: WindowRequest): string {
+  const onChange = kind === 'events'
+  const tiles = scope.table('tiles')
   const { first, end } = grid
   const { back, offset } = hull(windows)
   // A row that follows an event does so at once, whatever the windows' offsets.
@@ -103,8 +105,8 @@ function windowedByChange({ grid, windows, hasLateEvents, onChange }: WindowRequ
   const stretch = back === null || end - first <= 3n * back ? null : back
   const pieces =
     stretch === null
-      ? 'SELECT *, tile AS piece FROM tiles'
-      : `SELECT *, tile AS piece, unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch FROM tiles`
+      ? `SELECT *, tile AS piece FROM ${tiles}`
+      : `SELECT *, tile AS piece, unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch FROM ${tiles}`
   const joined = [
     'changes.entity = pieces.entity',
     ...(stretch === null ? [] : [`stretch = point // ${stretch}`]),
@@ -114,12 +116,12 @@ function windowedByChange({ grid, windows, hasLateEvents, onChange }: WindowRequ
   const any = windows.some(isHull)
     ? ''
     : `\nHAVING bool_or(${windows.map(({ window }) => `(${holds(window, 'piece').join(' AND ')})`).join(' OR ')})`
-  return `CREATE TEMP TABLE windowed AS
+  return `CREATE TEMP TABLE ${scope.table('windowed')} AS
 WITH changes AS (
   SELECT entity, point, ${onChange ? 'point + 1' : `lead(point, 1, ${end}) OVER (PARTITION BY entity ORDER BY point)`} AS next_point
   FROM (
     SELECT DISTINCT entity, ${onChange ? 'point' : `greatest(point, ${first}) AS point`}
-    FROM (SELECT entity, unnest([${points.join(', ')}]) AS point FROM tiles)
+    FROM (SELECT entity, unnest([${points.join(', ')}]) AS point FROM ${tiles})
     WHERE point < ${end}${onChange ? ` AND point >= ${first}` : ''}
   )
 ),

@@ -19,7 +19,7 @@ CREATE OR REPLACE TEMP MACRO nearest_double(total) AS CAST(round_to_odd(total, d
 
 CREATE TEMP TABLE entities AS
 SELECT row_number() OVER (ORDER BY key_1) AS entity, key_1
-FROM (SELECT DISTINCT key_1 FROM events);
+FROM (SELECT DISTINCT key_1 FROM events WHERE key_1 IS NOT NULL);
 
 CREATE TEMP TABLE tiles AS
 SELECT entity, tiles_by_key.* EXCLUDE (key_1)

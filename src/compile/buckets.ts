@@ -1,0 +1,42 @@
+/**
+ * Values kept apart by a bucket, as a map. An entity's buckets are computed as entities of their own; at each of the entity's change
+ * points, among which are all of its buckets', the buckets whose window holds something make the map.
+ */
+import { type FeatureSet } from './feature-set.ts'
+import type { Bucket } from './inputs.ts'
+import { quoteIdentifier } from './quote.ts'
+import type { Scope } from './window-request.ts'
+
+export const bucketScope = (keys: readonly string[], { column }: Bucket): Scope => ({
+  keys: [...keys, column],
+  table: (name) => `${column}_${name}`,
+})
+
+export const bucketTableName = ({ column }: Bucket): string => `${column}_maps`
+
+/** Statement that makes the bucket's maps (entity, point, one column a feature and window) from the tables of its own set. */
+export function bucketTable(bucket: Bucket, keys: readonly string[], scope: Scope, set: FeatureSet): string {
+  const values = set.columns.flatMap(({ held, count }, index) => [
+    `    ${held ?? 'NULL'} AS value_${index + 1}`,
+    `    coalesce(${count ?? '0'}, 0) AS count_${index + 1}`,
+  ])
+  const maps = set.columns.map(({ name }, index) => {
+    const entries = `list({key: bucket, value: value_${index + 1}} ORDER BY bucket) FILTER (WHERE count_${index + 1} > 0)`
+    return `  map_from_entries(${entries}) AS ${quoteIdentifier(name)}`
+  })
+  const windowed = scope.table('windowed')
+  return `CREATE TEMP TABLE ${bucketTableName(bucket)} AS
+WITH buckets AS (
+  SELECT
+${['    entities.entity', `    ${bucket.column} AS bucket`, '    point', '    next_point', ...values].join(',\n')}
+  FROM ${[windowed, ...set.joins].join('\n  ')}
+  JOIN ${scope.table('entities')} AS bucket_entities ON bucket_entities.entity = ${windowed}.entity
+  JOIN entities USING (${keys.join(', ')})
+)
+SELECT
+${['  windowed.entity', '  windowed.point', ...maps].join(',\n')}
+FROM windowed
+JOIN buckets
+  ON windowed.entity = buckets.entity AND windowed.point >= buckets.point AND windowed.point < buckets.next_point
+GROUP BY windowed.entity, windowed.point`
+}

@@ -1,0 +1,146 @@
+/** Features that are computed over the same windows of the same entities: how the tables are made that their values come from. */
+import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
+import { distinctTable, distinctTableName } from './distinct.ts'
+import { entitiesTable } from './events.ts'
+import { listGroups, listTable, type ListGroup } from './lists.ts'
+import { countAll, countOf, mergeablePlan, type Partial, type Plan, type PlanContext } from './partials.ts'
+import { quoteIdentifier, quoteString } from './quote.ts'
+import type { Grid } from './time-grid.ts'
+import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
+import { tilesTable, windowedTable, type TileCounts } from './windowed.ts'
+
+/** One column of a feature, over one window. */
+export interface ValueColumn {
+  readonly feature: FeatureDefinition
+  /** The output column's name. */
+  readonly name: string
+  /** SQL of the value over the set's joined tables; null when it is known only with each row's time. */
+  readonly held: string | null
+  /** SQL of the number of values that the window holds, where that is kept. */
+  readonly count: string | null
+  /** SQL of the value of a row at a time, given SQL of what was held and of the time in microseconds. */
+  readonly atTime: ((held: string, micros: string) => string) | null
+}
+
+export interface FeatureSet {
+  readonly tiles: readonly string[]
+  readonly windows: readonly string[]
+  readonly columns: readonly ValueColumn[]
+  /** Joins to `windowed` that the held values need. */
+  readonly joins: readonly string[]
+  /** Tables of one row an entity and point, for values that change with the time. */
+  readonly timed: readonly ListGroup[]
+}
+
+export interface FeatureSetRequest {
+  readonly scope: Scope
+  readonly features: readonly FeatureDefinition[]
+  readonly grid: Grid
+  readonly points: 'events' | 'changes' | 'any'
+  /** Whether each column's count is needed. */
+  readonly isCounted: boolean
+  /** Iceberg's type of a feature's value. */
+  readonly typeOf: (feature: FeatureDefinition) => unknown
+  readonly counts: TileCounts | null
+}
+
+interface FeaturePlan {
+  readonly feature: FeatureDefinition
+  readonly plan: Plan | null
+  readonly count: Partial | null
+}
+
+export function featureSet(request: FeatureSetRequest, context: PlanContext): FeatureSet {
+  const { scope, features, grid, points, isCounted, typeOf, counts } = request
+  const { hasLateEvents } = context.order
+  const plans = features.map((feature): FeaturePlan => {
+    const plan = mergeablePlan(feature, context, typeOf(feature))
+    const isListed = plan === null && feature.aggregate !== 'count_distinct'
+    // A declared value takes the place of a window's that holds nothing to aggregate; a list's window is found by its count.
+    const needsCount = isCounted || isListed || feature.empty !== undefined
+    return { feature, plan, count: needsCount ? countOf(context.inputs.of(feature)) : null }
+  })
+  const distinct = features.filter(({ aggregate }) => aggregate === 'count_distinct')
+  const groups = listGroups(
+    plans.flatMap(({ feature, plan }) => (plan === null && feature.aggregate !== 'count_distinct' ? [feature] : [])),
+    context,
+    scope,
+  )
+  const windows = [...grid.windows.values()].map((window): WindowPartials => ({
+    window,
+    partials: uniquePartials(
+      plans.flatMap(({ feature, plan, count }) =>
+        feature.windows.includes(window.text) ? [...(plan?.partials ?? []), ...(count === null ? [] : [count])] : [],
+      ),
+    ),
+  }))
+  const partials = uniquePartials(windows.flatMap((window) => window.partials))
+  const windowed = {
+    scope,
+    grid,
+    windows,
+    hasLateEvents,
+    points,
+    partials: partials.length === 0 ? [countAll] : partials,
+  }
+  const timed = groups.filter(({ isTimed }) => isTimed)
+  return {
+    tiles: [entitiesTable(scope), tilesTable(windowed)],
+    windows: [
+      ...windowedTable(windowed, counts),
+      ...distinct.map((feature) => distinctTable({ scope, grid, hasLateEvents }, feature, context.inputs.of(feature))),
+      ...groups.map((group) => listTable(group, grid, scope, context)),
+    ],
+    columns: plans.flatMap((plan) => plan.feature.windows.map((text) => valueColumn(plan, text, timed))),
+    joins: [
+      ...distinct.map((feature) => `LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`),
+      ...groups.flatMap(({ table, isTimed }) => (isTimed ? [] : [`LEFT JOIN ${table} USING (entity, point)`])),
+    ],
+    timed,
+  }
+}
+
+const uniquePartials = (partials: readonly Partial[]): Partial[] => [
+  ...new Map(partials.map((partial) => [partial.name, partial])).values(),
+]
+
+function valueColumn({ feature, plan, count }: FeaturePlan, text: string, timed: readonly ListGroup[]): ValueColumn {
+  const name = featureColumn(feature, text)
+  const merged = (partial: Partial): string => quoteIdentifier(mergedColumn(partial, text))
+  const counted = count === null ? null : merged(count)
+  const column = { feature, name, count: counted }
+  if (timed.some(({ features }) => features.includes(feature))) {
+    return { ...column, held: null, atTime: () => emptyAs(feature, quoteIdentifier(name)) }
+  }
+  const value = plan === null ? listedValue(feature, quoteIdentifier(name)) : plan.value(merged)
+  const atTime = plan?.atTime
+  if (atTime !== undefined) {
+    return {
+      ...column,
+      held: value,
+      atTime: (held, micros) =>
+        emptyAs(
+          feature,
+          atTime(() => held, micros),
+        ),
+    }
+  }
+  return { ...column, held: withEmpty(feature, value, counted), atTime: null }
+}
+
+function listedValue(feature: FeatureDefinition, column: string): string {
+  const isCount = feature.aggregate === 'count_distinct' || feature.aggregate === 'approx_count_distinct'
+  return isCount ? `CAST(coalesce(${column}, 0) AS BIGINT)` : column
+}
+
+const emptyLiteral = (empty: FeatureDefinition['empty']): string =>
+  empty === null || empty === undefined ? 'NULL' : typeof empty === 'string' ? quoteString(empty) : String(empty)
+
+function withEmpty({ empty }: FeatureDefinition, value: string, count: string | null): string {
+  if (empty === undefined || count === null) return value
+  return `CASE WHEN coalesce(${count}, 0) = 0 THEN ${emptyLiteral(empty)} ELSE ${value} END`
+}
+
+/** For values that are null just where there is nothing to aggregate. */
+const emptyAs = ({ empty }: FeatureDefinition, value: string): string =>
+  empty === undefined ? value : `coalesce(${value}, ${emptyLiteral(empty)})`
