@@ -93,18 +93,20 @@ export async function importedProject(dataset: Dataset): Promise<ImportedProject
   await mkdir(folder, { recursive: true })
   const runtime = await openRuntime(importSettings(folder))
   const started = performance.now()
-  const { rows } = await runtime.withEngine((db, scratchDir) =>
-    importFiles({
-      files: [events],
-      table: 'raw.items',
-      eventTime: 'ordered',
-      catalog: runtime.catalog,
-      io: runtime.io,
-      db,
-      now: runtime.now,
-      newSnapshotId: () => 1n,
-      scratchDir,
-    }),
+  const { rows } = await runtime.withEngine(
+    (db, scratchDir) =>
+      importFiles({
+        files: [events],
+        table: 'raw.items',
+        eventTime: 'ordered',
+        catalog: runtime.catalog,
+        io: runtime.io,
+        db,
+        now: runtime.now,
+        newSnapshotId: () => 1n,
+        scratchDir,
+      }),
+    { threads: 2 },
   )
   const imported = { folder, importSeconds: (performance.now() - started) / 1000, rows: Number(rows) }
   await runtime.close()

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { importFiles } from '../../src/io/import-files.ts'
 import type { CommandContext } from '../context.ts'
@@ -18,21 +19,23 @@ export async function importCommand(
 ): Promise<ExitCode> {
   const started = Date.now()
   const runtime = await context.runtime()
-  const imported = await runtime.withEngine((db, scratchDir) =>
-    importFiles({
-      files: files.map((file) => resolve(file)),
-      table: options.table,
-      eventTime: options.eventTime,
-      partitionBy: options.partitionBy,
-      force: options.force === true,
-      catalog: runtime.catalog,
-      io: runtime.io,
-      tableFiles: runtime.tableFiles,
-      db,
-      now: runtime.now,
-      newSnapshotId,
-      scratchDir,
-    }),
+  const imported = await runtime.withEngine(
+    (db, scratchDir) =>
+      importFiles({
+        files: files.map((file) => resolve(file)),
+        table: options.table,
+        eventTime: options.eventTime,
+        partitionBy: options.partitionBy,
+        force: options.force === true,
+        catalog: runtime.catalog,
+        io: runtime.io,
+        tableFiles: runtime.tableFiles,
+        db,
+        now: runtime.now,
+        newSnapshotId,
+        scratchDir,
+      }),
+    { threads: availableParallelism() },
   )
   context.output.result(imported, () =>
     imported.skipped === true

@@ -50,7 +50,7 @@ export interface DuckDbColumn {
 export type DuckDbScalar = string | number | bigint | boolean | null
 
 /**
- * One in-memory DuckDB with one connection. Queries run one after the other.
+ * A connection to an in-memory DuckDB. Its queries run one after the other, those of siblings beside them.
  * All methods throw HindcastError: ENGINE_OUT_OF_MEMORY, STORAGE_UNAVAILABLE, DATA_FILE_INVALID, CANCELLED, or what
  * `otherwise` says (INPUT_INVALID when it says nothing).
  */
@@ -72,6 +72,11 @@ export interface DuckDb extends AsyncDisposable {
    * the batches before it.
    */
   append(table: string, batches: Iterable<readonly (readonly DuckDbScalar[])[]>): Promise<void>
+  /**
+   * Another connection to the same engine, for queries that run beside this one's: each runs on a thread of its own, whatever `threads` says. It
+   * sees tables that are not temporary, and ends with this one at the latest.
+   */
+  sibling(): Promise<DuckDb>
   /** Stops the running query, if there is one; one that was just begun may not notice: where that matters, use `signal`. */
   interrupt(): void
   /** Interrupts what is still running. */
@@ -85,7 +90,6 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
   })
   const memoryLimit = typeof options.memoryLimit === 'number' ? `${options.memoryLimit}B` : options.memoryLimit
   let instance: DuckDBInstance
-  let connection: DuckDBConnection
   try {
     instance = await DuckDBInstance.create(':memory:', {
       threads: String(options.threads),
@@ -96,12 +100,25 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
       allow_community_extensions: 'false',
       preserve_insertion_order: 'true',
     })
-    connection = await instance.connect()
+    // The engine's, not the connection's that they are given by.
+    const connection = await instance.connect()
     for (const bucketFunction of bucketFunctions()) connection.registerScalarFunction(bucketFunction)
+    connection.closeSync()
   } catch (cause) {
     throw engineError(cause, '', 'CONFIG_INVALID')
   }
+  return connect(instance, options, () => instance.closeSync())
+}
 
+/** A session on the engine. @param afterClose what else ends with it */
+async function connect(instance: DuckDBInstance, options: DuckDbOptions, afterClose: () => void): Promise<DuckDb> {
+  let connection: DuckDBConnection
+  try {
+    connection = await instance.connect()
+  } catch (cause) {
+    throw engineError(cause, '', 'CONFIG_INVALID')
+  }
+  const siblings = new Set<DuckDb>()
   let closed = false
   const running = new Set<Promise<unknown>>()
   const guarded = async <T>(query: QueryOptions, sql: string, action: () => Promise<T>): Promise<T> => {
@@ -161,12 +178,19 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
           appender.closeSync()
         }
       }),
+    sibling: async () => {
+      if (closed) throw new HindcastError('INVARIANT_VIOLATED', 'the engine was used after it was closed')
+      const sibling = await connect(instance, options, () => siblings.delete(sibling))
+      siblings.add(sibling)
+      return sibling
+    },
     interrupt: () => {
       if (!closed) connection.interrupt()
     },
     close: async () => {
       if (closed) return
       closed = true
+      await Promise.all([...siblings].map((sibling) => sibling.close()))
       // Closing under a running query would pull its memory away.
       const interrupting = new AbortController()
       const interrupted = interruptUntil(connection, interrupting.signal)
@@ -174,7 +198,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
       interrupting.abort()
       await interrupted
       connection.closeSync()
-      instance.closeSync()
+      afterClose()
     },
     [Symbol.asyncDispose]: () => db.close(),
   }

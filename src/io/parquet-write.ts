@@ -1,31 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { quoteIdentifier, quoteString } from '../compile/quote.ts'
+import { quoteIdentifier } from '../compile/quote.ts'
 import { type ErrorCode, HindcastError } from '../contract/index.ts'
 import {
-  DataContent,
   type DataFile,
   type Literal,
   metricsModes,
   type NestedField,
-  partitionPath,
   type PartitionSpec,
   type PartitionTuple,
   type Schema,
 } from '../iceberg/index.ts'
-import { pathList, type DuckDb, type QueryOptions } from './duckdb.ts'
-import { duckDbType, fieldIdsOption } from './duckdb-types.ts'
+import type { DuckDb, QueryOptions } from './duckdb.ts'
+import { duckDbType } from './duckdb-types.ts'
 import type { WarehouseFiles } from './files/index.ts'
 import { leafColumns } from './leaf-columns.ts'
-import { type ColumnStatistics, fileMetrics } from './parquet-metrics.ts'
+import { copyPartitions, type CopiesRequest } from './partition-copies.ts'
+import { fileWriter, type WrittenFile } from './parquet-files.ts'
 import { partitionExpressions } from './partition-sql.ts'
 import { lastUpdatedField, rowIdField } from './table-read.ts'
-import { writeSettings, type WriteSettings } from './write-settings.ts'
+import { writeSettings } from './write-settings.ts'
 import { writtenFields } from './written-types.ts'
-
-/** DuckDB's default, stated because the bytes of a file depend on it. */
-const usualGroupRows = 122_880
 
 export interface WriteRequest {
   /**
@@ -61,6 +57,9 @@ export interface WriteRequest {
   readonly onProgress?: (rowsWritten: bigint) => void
 }
 
+/** Those whose values are integers, in SQL and here. */
+const integerTransforms = /^(year|month|day|hour|bucket\[\d+\])$/
+
 interface PartitionRows {
   readonly first: bigint
   readonly last: bigint
@@ -70,74 +69,142 @@ interface PartitionRows {
 /**
  * Writes the rows of a query as Parquet files, one or more for each partition, and returns the files in the order of their partitions.
  *
- * The rows are first sorted into a temporary table, then each file is copied out by itself, on one thread. That costs as much
- * time as one partitioned COPY, but where a partitioned or parallel COPY cuts row groups depends on the rows of the other
+ * The rows are first sorted into a table, then each file is copied out by itself, on one thread, as many at a time as the engine has threads.
+ * That costs as much time as one partitioned COPY, but where a partitioned or parallel COPY cuts row groups depends on the rows of the other
  * partitions and on chance: here a file's bytes follow from its partition's rows alone. A destination that already exists is kept, as an
  * earlier attempt's same bytes.
  * @throws FEATURE_UNSUPPORTED for a type, transform or codec that DuckDB does not write, before anything is written; INVARIANT_VIOLATED when
  *   a destination holds other bytes; `otherwise` when a required column has nulls; what `DuckDb` throws
  */
 export async function writePartitions(db: DuckDb, request: WriteRequest): Promise<DataFile[]> {
-  const { schema, spec, io, properties } = request
-  const options: QueryOptions = {
-    ...(request.signal === undefined ? {} : { signal: request.signal }),
-    ...(request.otherwise === undefined ? {} : { otherwise: request.otherwise }),
-  }
+  const { schema, spec } = request
+  const options = queryOptions(request)
+  const keys = spec.fields.map((_, index) => `"__partition_${index}"`)
+  return writing(db, request, async ({ name, fields, copy }) => {
+    const table = quoteIdentifier(name)
+    try {
+      await db.run(`CREATE TABLE ${table} AS ${sortedRows(request, fields, keys)}`, options)
+      await requireValues(db, table, schema, options)
+      const partitions = await db.rows<PartitionRows & Record<string, Literal | null>>(
+        `SELECT ${[...keys, 'min(rowid) AS first', 'max(rowid) AS last', 'count(*) AS row_count'].join(', ')}
+         FROM ${table} GROUP BY ALL HAVING count(*) > 0 ORDER BY first`,
+        options,
+      )
+      if (partitions.some(({ first, last, row_count: count }) => last - first + 1n !== count)) {
+        throw new HindcastError('INVARIANT_VIOLATED', 'the rows of a partition do not lie together in the sorted table')
+      }
+      return await copy({
+        partitions,
+        tupleOf: (partition) => keys.map((_, field) => partition[`__partition_${field}`] ?? null),
+        filesOf: (writer, partition) => {
+          const { first, row_count: count } = partition
+          const value = integerTransforms.test(spec.fields[0]?.transform ?? '') ? partition['__partition_0'] : null
+          return writer.filesOf({
+            table,
+            first,
+            count,
+            ...(typeof value === 'number' ? { hint: `"__partition_0" = ${value}` } : {}),
+          })
+        },
+      })
+    } finally {
+      await db.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined)
+    }
+  })
+}
+
+/** The rows of one partition. */
+export interface PartitionQuery {
+  readonly tuple: PartitionTuple
+  /**
+   * SELECT text with the schema's columns in its types, whose rows come in the order that they are to lie in, on one thread. It sees
+   * tables that are not temporary.
+   */
+  readonly query: string
+}
+
+/**
+ * The same of rows that already come partition by partition, each by a query of its own: nothing is sorted or kept in between. A partition
+ * without rows has no file.
+ * @throws as `writePartitions`; a required column with nulls may be found when other partitions have been written
+ */
+export async function writePartitionQueries(
+  db: DuckDb,
+  request: Omit<WriteRequest, 'query' | 'sortBy' | 'rowLineage'> & { readonly partitions: readonly PartitionQuery[] },
+): Promise<DataFile[]> {
+  const { schema, partitions } = request
+  return writing(db, request, ({ copy }) =>
+    copy({
+      partitions,
+      tupleOf: ({ tuple }) => tuple,
+      filesOf: (writer, { query }) => writer.filesOfQuery(query),
+      check: (writerDb, file) => requireWrittenValues(writerDb, file, schema, queryOptions(request)),
+    }),
+  )
+}
+
+const queryOptions = ({ signal, otherwise }: Pick<WriteRequest, 'signal' | 'otherwise'>): QueryOptions => ({
+  ...(signal === undefined ? {} : { signal }),
+  ...(otherwise === undefined ? {} : { otherwise }),
+})
+
+type Copies<P> = Pick<CopiesRequest<P>, 'partitions' | 'tupleOf' | 'filesOf' | 'check'>
+
+interface Writing {
+  /** Unlike any other writer's. */
+  readonly name: string
+  readonly fields: readonly NestedField[]
+  /** Copies partitions out, as many at a time as the engine has threads. */
+  readonly copy: <P>(copies: Copies<P>) => Promise<DataFile[]>
+}
+
+/** Prepares writing, and cleans up after it. */
+async function writing(
+  db: DuckDb,
+  request: Omit<WriteRequest, 'query' | 'sortBy'>,
+  work: (context: Writing) => Promise<DataFile[]>,
+): Promise<DataFile[]> {
+  const { schema, spec, properties, place, io, sortOrderId, onProgress } = request
+  const options = queryOptions(request)
   const settings = writeSettings(properties)
   const written = writtenFields(schema.fields)
   const fields = request.rowLineage === true ? [...written, rowIdField, lastUpdatedField] : written
-  const leaves = leafColumns(written)
   const modes = metricsModes(schema, properties ?? {}, request.sortedFieldIds)
-  const attempt = `hindcast_write_${randomUUID().replaceAll('-', '')}`
-  const scratch = join(request.scratchDir, attempt)
-  const table = quoteIdentifier(attempt)
+  const name = `hindcast_write_${randomUUID().replaceAll('-', '')}`
+  const scratch = join(request.scratchDir, name)
   const [{ threads } = { threads: 1n }] = await db.rows<{ threads: bigint }>(
     `SELECT current_setting('threads') AS threads`,
   )
-  const keys = spec.fields.map((_, index) => `"__partition_${index}"`)
+  const siblings: DuckDb[] = []
+  const copy = async <P>(copies: Copies<P>): Promise<DataFile[]> => {
+    const count = Math.min(Number(threads), copies.partitions.length)
+    while (siblings.length + 1 < count) siblings.push(await db.sibling())
+    // Of the engine's own; each connection has the one that it is called on.
+    await db.run('SET threads = 1')
+    return copyPartitions({
+      ...copies,
+      writers: [db, ...siblings].map((session, index) => ({
+        db: session,
+        files: fileWriter(session, { name: `${name}_${index}`, scratch, fields, settings, options }),
+      })),
+      schema,
+      spec,
+      leaves: leafColumns(written),
+      modes,
+      place,
+      io,
+      options,
+      ...(sortOrderId === undefined ? {} : { sortOrderId }),
+      ...(onProgress === undefined ? {} : { onProgress }),
+    })
+  }
   await mkdir(scratch, { recursive: true })
   try {
-    await db.run(`CREATE TEMP TABLE ${table} AS ${sortedRows(request, fields, keys)}`, options)
-    await requireValues(db, table, schema, options)
-    const partitions = await db.rows<PartitionRows & Record<string, Literal | null>>(
-      `SELECT ${[...keys, 'min(rowid) AS first', 'max(rowid) AS last', 'count(*) AS row_count'].join(', ')}
-       FROM ${table} GROUP BY ALL HAVING count(*) > 0 ORDER BY first`,
-      options,
-    )
-    await db.run('SET threads = 1')
-    const writer = fileWriter(db, { attempt, scratch, fields, settings, options })
-    const files: DataFile[] = []
-    let rowsWritten = 0n
-    for (const partition of partitions) {
-      if (partition.last - partition.first + 1n !== partition.row_count) {
-        throw new HindcastError('INVARIANT_VIOLATED', 'the rows of a partition do not lie together in the sorted table')
-      }
-      const tuple: PartitionTuple = keys.map((_, field) => partition[`__partition_${field}`] ?? null)
-      let part = 0
-      for await (const file of writer.filesOf(partition)) {
-        const metrics = await fileMetrics(db, leaves, modes, file.statistics, file.rows, options)
-        const filePath = await request.place(tuple, partitionPath(spec, schema, tuple), part++)
-        await io.adopt(file.local, filePath)
-        files.push({
-          content: DataContent.data,
-          filePath,
-          fileFormat: 'PARQUET',
-          partition: tuple,
-          recordCount: file.count,
-          fileSizeInBytes: file.size,
-          ...metrics,
-          splitOffsets: file.splitOffsets,
-          ...(request.sortOrderId === undefined ? {} : { sortOrderId: request.sortOrderId }),
-        })
-        rowsWritten += file.count
-        request.onProgress?.(rowsWritten)
-      }
-    }
-    return files
+    return await work({ name, fields, copy })
   } finally {
-    // Neither clean-up may hide why the write failed, and a killed attempt's leftovers lie in scratch anyway.
-    const restore = `DROP TABLE IF EXISTS ${table}; DROP TABLE IF EXISTS ${groupsTable(attempt)}; SET threads = ${threads}`
-    await db.run(restore).catch(() => undefined)
+    // No clean-up may hide why the write failed, and a killed attempt's leftovers lie in scratch anyway.
+    for (const sibling of siblings) await sibling.close().catch(() => undefined)
+    await db.run(`SET threads = ${threads}`).catch(() => undefined)
     await rm(scratch, { recursive: true, force: true }).catch(() => undefined)
   }
 }
@@ -164,144 +231,29 @@ async function requireValues(db: DuckDb, table: string, schema: Schema, options:
   if (required.length === 0) return
   const counts = required.map(({ name }, index) => `count(*) - count(${quoteIdentifier(name)}) AS n${index}`)
   const [row] = await db.rows<Record<string, bigint>>(`SELECT ${counts.join(', ')} FROM ${table}`, options)
-  for (const [index, { name }] of required.entries()) {
-    const nulls = row?.[`n${index}`] ?? 0n
-    if (nulls === 0n) continue
-    throw new HindcastError(
-      options.otherwise ?? 'INPUT_INVALID',
-      `column ${name} is required, and ${nulls} rows have none`,
-      {
-        hint: 'Leave these rows out, or make the column optional.',
-        context: { column: name, rows: nulls.toString() },
-      },
-    )
-  }
+  for (const [index, { name }] of required.entries()) refuseNulls(name, row?.[`n${index}`] ?? 0n, options)
 }
 
-interface WrittenFile {
-  readonly local: string
-  /** A relation of its rows. */
-  readonly rows: string
-  readonly count: bigint
-  readonly size: bigint
-  readonly statistics: ColumnStatistics
-  readonly splitOffsets: readonly bigint[]
-}
-
-interface CopiedFile {
-  readonly count: bigint
-  readonly file_size_bytes: bigint
-  readonly column_statistics: ColumnStatistics
-}
-
-const groupsTable = (attempt: string): string => quoteIdentifier(`${attempt}_groups`)
-
-function fileWriter(
+/** The same of a file, which says itself how many nulls a column of plain values has. */
+async function requireWrittenValues(
   db: DuckDb,
-  context: {
-    readonly attempt: string
-    readonly scratch: string
-    readonly fields: readonly NestedField[]
-    readonly settings: WriteSettings
-    readonly options: QueryOptions
-  },
-) {
-  const { attempt, scratch, fields, settings, options } = context
-  const { compression, targetFileBytes, rowGroupBytes } = settings
-  const columns = fields.map((field) => quoteIdentifier(field.name)).join(', ')
-  const geometry = fields.some(({ type }) => typeof type === 'string' && type.startsWith('geometry'))
-  const copyOptions = [
-    `FORMAT parquet, ${compression}, RETURN_STATS`,
-    ...(geometry ? [`GEOPARQUET_VERSION 'NONE'`] : []),
-    `FIELD_IDS ${fieldIdsOption(fields)}`,
-  ].join(', ')
-  const rowsBetween = (from: bigint, to: bigint): string =>
-    `(SELECT ${columns} FROM ${quoteIdentifier(attempt)} WHERE rowid BETWEEN ${from} AND ${to - 1n})`
-  let written = 0
-  const copy = async (from: bigint, to: bigint, groupRows: number): Promise<WrittenFile> => {
-    const local = join(scratch, `${written++}.parquet`)
-    let rows = rowsBetween(from, to)
-    if (to - from > BigInt(groupRows)) {
-      // Row groups are cut between the chunks of a scan, and those lie as the whole table does: give the rows chunks of their own.
-      await db.run(`CREATE OR REPLACE TEMP TABLE ${groupsTable(attempt)} AS FROM ${rows}`, options)
-      rows = groupsTable(attempt)
-    }
-    const [copied] = await db.rows<CopiedFile>(
-      `COPY (FROM ${rows}) TO ${quoteString(local)} (${copyOptions}, ROW_GROUP_SIZE ${groupRows})`,
-      options,
-    )
-    if (copied === undefined || copied.count !== to - from) {
-      throw new HindcastError('INVARIANT_VIOLATED', 'the engine wrote another number of rows than it was given')
-    }
-    return {
-      local,
-      rows,
-      count: copied.count,
-      size: copied.file_size_bytes,
-      statistics: copied.column_statistics,
-      splitOffsets: await rowGroupOffsets(db, local, copied.count, groupRows, options),
-    }
-  }
-
-  /** Bytes of a row in a file and uncompressed, found by writing the first rows. */
-  const probe = async (from: bigint, rows: bigint): Promise<{ readonly stored: number; readonly raw: number }> => {
-    const count = rows < BigInt(usualGroupRows) ? rows : BigInt(usualGroupRows)
-    const { local, size } = await copy(from, from + count, usualGroupRows)
-    const [{ raw } = { raw: 0n }] = await db.rows<{ raw: bigint }>(
-      `SELECT CAST(sum(total_uncompressed_size) AS BIGINT) AS raw FROM parquet_metadata(${pathList([local])})`,
-      options,
-    )
-    await rm(local, { force: true })
-    return { stored: Number(size) / Number(count), raw: Number(raw) / Number(count) }
-  }
-
-  return {
-    /** The partition's files, as many as its size asks for, each of as many rows as the others. */
-    async *filesOf({ first, row_count: rows }: PartitionRows): AsyncGenerator<WrittenFile> {
-      const isLong = rows > BigInt(usualGroupRows)
-      const estimate = rowGroupBytes !== null || (targetFileBytes !== null && isLong) ? await probe(first, rows) : null
-      const groupRows =
-        rowGroupBytes === null || estimate === null ? usualGroupRows : groupRowsFor(rowGroupBytes, estimate.raw)
-      let files = partsFor(estimate === null ? 0 : estimate.stored * Number(rows), targetFileBytes, rows)
-      if (files === 1n) {
-        const whole = await copy(first, first + rows, groupRows)
-        files = isLong ? 1n : partsFor(Number(whole.size), targetFileBytes, rows)
-        if (files === 1n) {
-          yield whole
-          return
-        }
-        await rm(whole.local, { force: true })
-      }
-      for (let part = 0n; part < files; part++) {
-        yield await copy(first + (rows * part) / files, first + (rows * (part + 1n)) / files, groupRows)
-      }
-    },
-  }
-}
-
-function partsFor(bytes: number, targetFileBytes: number | null, rows: bigint): bigint {
-  if (targetFileBytes === null) return 1n
-  const parts = BigInt(Math.max(1, Math.ceil(bytes / Math.max(1, targetFileBytes))))
-  return parts < rows ? parts : rows
-}
-
-/** DuckDB writes whole vectors of 2,048 rows. */
-const groupRowsFor = (groupBytes: number, rowBytes: number): number =>
-  Math.max(1, Math.min(512, Math.floor(groupBytes / Math.max(1, rowBytes) / 2048))) * 2048
-
-/** Where the row groups begin: the first lies behind the four magic bytes, so only large files are opened for it. */
-async function rowGroupOffsets(
-  db: DuckDb,
-  path: string,
-  rows: bigint,
-  groupRows: number,
+  { rows, statistics }: WrittenFile,
+  schema: Schema,
   options: QueryOptions,
-): Promise<bigint[]> {
-  if (rows <= BigInt(groupRows)) return [4n]
-  const groups = await db.rows<{ start: bigint }>(
-    `SELECT min(least(coalesce(dictionary_page_offset, data_page_offset), data_page_offset)) AS start
-     FROM parquet_metadata(${pathList([path])}) GROUP BY row_group_id ORDER BY start`,
-    options,
-  )
-  return groups.map(({ start }) => start)
+): Promise<void> {
+  const nulls = new Map(statistics.map(([path, values]) => [path, new Map(values).get('null_count')]))
+  const open = schema.fields.filter(({ name, type, required }) => {
+    const known = typeof type === 'string' ? nulls.get(quoteIdentifier(name)) : undefined
+    if (required && known !== undefined) refuseNulls(name, BigInt(known), options)
+    return known === undefined
+  })
+  await requireValues(db, rows, { ...schema, fields: open }, options)
+}
+
+function refuseNulls(column: string, nulls: bigint, { otherwise = 'INPUT_INVALID' }: QueryOptions): void {
+  if (nulls === 0n) return
+  throw new HindcastError(otherwise, `column ${column} is required, and ${nulls} rows have none`, {
+    hint: 'Leave these rows out, or make the column optional.',
+    context: { column, rows: nulls.toString() },
+  })
 }

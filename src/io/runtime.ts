@@ -21,8 +21,11 @@ export interface Runtime {
   readonly warehouse: string
   /** Epoch ms. */
   readonly now: () => number
-  /** Runs `work` with an engine of one thread and a scratch folder of its own; both are gone afterwards. */
-  withEngine<T>(work: (db: DuckDb, scratchDir: string) => Promise<T>): Promise<T>
+  /** Runs `work` with an engine, of one thread unless more are asked for, and a scratch folder of its own; both are gone afterwards. */
+  withEngine<T>(
+    work: (db: DuckDb, scratchDir: string) => Promise<T>,
+    options?: { readonly threads?: number },
+  ): Promise<T>
   close(): Promise<void>
 }
 
@@ -55,12 +58,12 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
     catalog,
     warehouse,
     now,
-    withEngine: async (work) => {
+    withEngine: async (work, { threads = 1 } = {}) => {
       const scratchDir = join(settings.scratchDir, randomUUID())
       await mkdir(scratchDir, { recursive: true })
       try {
         await using db = await openDuckDb({
-          threads: 1,
+          threads,
           memoryLimit: config.engine.memoryLimit,
           tempDirectory: join(scratchDir, 'spill'),
           ...(httpfs === undefined ? {} : { httpfs }),

@@ -1,7 +1,9 @@
+import { availableParallelism } from 'node:os'
 import { requiredColumns } from '../../compile/index.ts'
 import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
 import { encodeManifest, EntryStatus, mapConcurrently, type DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
+import type { DuckDb } from '../duckdb.ts'
 import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
@@ -11,6 +13,7 @@ import { tableRelation } from '../table-read.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
 import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
+import { sliceThreads } from './slice-threads.ts'
 import { slicedScan } from './source-scan.ts'
 import { sourceIdentifier } from './source.ts'
 import { targetIdentifier, targetSpec } from './target.ts'
@@ -110,7 +113,7 @@ async function compute(
 
   const sourceFiles = await runtime.filesOf(sourceIdentifier(source.table))
   const io = await targetFiles(runtime, plan)
-  const { files, rejectedRows } = await runtime.withEngine(async (db, scratchDir) => {
+  const work = async (db: DuckDb, scratchDir: string) => {
     onProgress?.({ phase: 'read', inputRows: slice.inputRows })
     await using relation = await tableRelation(db, {
       ...slicedScan(source, slice.files),
@@ -140,7 +143,8 @@ async function compute(
       ...(signal === undefined ? {} : { signal }),
     })
     return { files: written, rejectedRows: Number(rejected?.rejected ?? 0) }
-  })
+  }
+  const { files, rejectedRows } = await runtime.withEngine(work, { threads: threadsOf(runtime, plan, slice) })
 
   const result: SliceResult = {
     version: 1,
@@ -155,6 +159,13 @@ async function compute(
   }
   await runtime.io.replace(sliceResultPath(plan.runsFolder, slice), toJsonBytes(result))
   return result
+}
+
+function threadsOf(runtime: Runtime, plan: BackfillPlan, slice: PlannedSlice): number {
+  const cores = availableParallelism()
+  const { slicesPerWorker = cores } = runtime.settings.config.limits
+  const atOnce = Math.min(slicesPerWorker, plan.summary.concurrency)
+  return sliceThreads({ index: plan.slices.indexOf(slice), slices: plan.slices.length, atOnce, cores })
 }
 
 async function writeManifest(

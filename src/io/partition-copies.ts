@@ -1,0 +1,147 @@
+import {
+  DataContent,
+  partitionPath,
+  type DataFile,
+  type MetricsMode,
+  type PartitionSpec,
+  type PartitionTuple,
+  type Schema,
+} from '../iceberg/index.ts'
+import type { DuckDb, QueryOptions } from './duckdb.ts'
+import type { WarehouseFiles } from './files/index.ts'
+import type { LeafColumn } from './leaf-columns.ts'
+import type { FileWriter, WrittenFile } from './parquet-files.ts'
+import { fileMetrics } from './parquet-metrics.ts'
+
+/** Files of one writer that may be on their way to their places while it writes the next: a place is slow to reach, or slow to flush. */
+const adoptionsUnderWay = 4
+
+export interface CopiesRequest<P> {
+  readonly partitions: readonly P[]
+  readonly tupleOf: (partition: P) => PartitionTuple
+  /** One of these writes a partition while others write others. */
+  readonly writers: readonly { readonly db: DuckDb; readonly files: FileWriter }[]
+  readonly filesOf: (writer: FileWriter, partition: P) => AsyncIterable<WrittenFile>
+  readonly schema: Schema
+  readonly spec: PartitionSpec
+  readonly leaves: readonly LeafColumn[]
+  readonly modes: ReadonlyMap<number, MetricsMode>
+  readonly sortOrderId?: number
+  /** Asked for one file after the other, in the order of the partitions. */
+  readonly place: (tuple: PartitionTuple, partitionPathText: string, part: number) => string | Promise<string>
+  readonly io: Pick<WarehouseFiles, 'adopt'>
+  readonly check?: (db: DuckDb, file: WrittenFile) => Promise<void>
+  readonly options: QueryOptions
+  readonly onProgress?: (rowsWritten: bigint) => void
+}
+
+/**
+ * Writes every partition's files and brings them to their places; several partitions at a time, and returns the files in the order of
+ * the partitions. When something fails, what is under way is waited for, and the first failure is thrown.
+ */
+export async function copyPartitions<P>(request: CopiesRequest<P>): Promise<DataFile[]> {
+  const { partitions, writers } = request
+  const results: DataFile[][] = partitions.map(() => [])
+  const turns = inOrder(partitions.length)
+  const failures: unknown[] = []
+  const fail = (error: unknown): void => {
+    failures.push(error)
+    turns.giveUp()
+  }
+  const progress = progressOf(request.onProgress)
+  let next = 0
+  const work = async ({ db, files }: CopiesRequest<P>['writers'][number]): Promise<void> => {
+    const adopting = new Set<Promise<void>>()
+    try {
+      for (let index = next++; index < partitions.length && failures.length === 0; index = next++) {
+        const partition = partitions[index] as P
+        const tuple = request.tupleOf(partition)
+        const path = partitionPath(request.spec, request.schema, tuple)
+        let part = 0
+        for await (const file of request.filesOf(files, partition)) {
+          await request.check?.(db, file)
+          const dataFile = await describe(request, db, file, tuple, async () => {
+            await turns.reached(index)
+            return request.place(tuple, path, part++)
+          })
+          results[index]?.push(dataFile)
+          const adoption = request.io
+            .adopt(file.local, dataFile.filePath)
+            .then(() => progress(file.count), fail)
+            .finally(() => adopting.delete(adoption))
+          adopting.add(adoption)
+          if (adopting.size >= adoptionsUnderWay) await Promise.race(adopting)
+        }
+        turns.done(index)
+      }
+    } catch (error) {
+      fail(error)
+    }
+    await Promise.all(adopting)
+  }
+  await Promise.all(writers.map(work))
+  if (failures.length > 0) throw failures[0]
+  return results.flat()
+}
+
+async function describe<P>(
+  { leaves, modes, sortOrderId, options }: CopiesRequest<P>,
+  db: DuckDb,
+  file: WrittenFile,
+  tuple: PartitionTuple,
+  place: () => Promise<string>,
+): Promise<DataFile> {
+  const metrics = await fileMetrics(db, leaves, modes, file.statistics, file.rows, options)
+  return {
+    content: DataContent.data,
+    filePath: await place(),
+    fileFormat: 'PARQUET',
+    partition: tuple,
+    recordCount: file.count,
+    fileSizeInBytes: file.size,
+    ...metrics,
+    splitOffsets: file.splitOffsets,
+    ...(sortOrderId === undefined ? {} : { sortOrderId }),
+  }
+}
+
+function progressOf(onProgress: ((rowsWritten: bigint) => void) | undefined): (rows: bigint) => void {
+  let rowsWritten = 0n
+  return (rows) => {
+    rowsWritten += rows
+    onProgress?.(rowsWritten)
+  }
+}
+
+/** Lets what is done in any order wait for what comes before it. */
+function inOrder(count: number): {
+  /** When all before `index` are done, or it was given up. */
+  reached(index: number): Promise<void>
+  done(index: number): void
+  giveUp(): void
+} {
+  const isDone = Array.from({ length: count }, () => false)
+  const waiting = new Map<number, () => void>()
+  let first = 0
+  let givenUp = false
+  const wake = (): void => {
+    while (isDone[first] === true) first++
+    for (const [index, resolve] of waiting) {
+      if (!givenUp && index > first) continue
+      waiting.delete(index)
+      resolve()
+    }
+  }
+  return {
+    reached: (index) =>
+      givenUp || index <= first ? Promise.resolve() : new Promise((resolve) => waiting.set(index, resolve)),
+    done: (index) => {
+      isDone[index] = true
+      wake()
+    },
+    giveUp: () => {
+      givenUp = true
+      wake()
+    },
+  }
+}

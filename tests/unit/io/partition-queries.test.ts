@@ -1,0 +1,139 @@
+/** Rule: however a partition's rows come to the writer, and whatever else is written beside them, its file is the same, and so is the order in which places are asked for. */
+import { createHash } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { HindcastError } from '../../../src/contract/errors.ts'
+import type { DataFile } from '../../../src/iceberg/manifest/model.ts'
+import type { PartitionSpec } from '../../../src/iceberg/metadata/table-metadata.ts'
+import type { Schema } from '../../../src/iceberg/types/schema.ts'
+import { openDuckDb } from '../../../src/io/duckdb.ts'
+import { localFiles, toUri } from '../../../src/io/files/index.ts'
+import { writePartitionQueries, writePartitions } from '../../../src/io/parquet-write.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+const io = localFiles()
+
+const schema: Schema = {
+  schemaId: 0,
+  fields: [
+    { id: 1, name: 'part', required: true, type: 'int' },
+    { id: 2, name: 'id', required: true, type: 'long' },
+    { id: 3, name: 'value', required: false, type: 'double' },
+    { id: 4, name: 'text', required: false, type: 'string' },
+  ],
+}
+const spec: PartitionSpec = {
+  specId: 0,
+  fields: [{ sourceId: 1, fieldId: 1000, name: 'part', transform: 'identity' }],
+}
+
+/** Partition 2 is longer than a row group, 4 has no rows. */
+const rows = `SELECT CASE WHEN i < 200000 THEN 2 ELSE i % 4 END::INTEGER AS part, i AS id,
+  CASE WHEN i % 5 = 0 THEN 'NaN'::DOUBLE WHEN i % 7 <> 0 THEN i / 3 END AS value, repeat('long text ' || i % 90, 5) AS text
+FROM range(260000) t(i)`
+
+async function setUp(threads: number) {
+  const dir = await tempDir()
+  const db = await openDuckDb({ threads, memoryLimit: '1GB', tempDirectory: join(dir.path, 'spill') })
+  const placed: string[] = []
+  const common = {
+    schema,
+    spec,
+    scratchDir: join(dir.path, 'scratch'),
+    place: async (_: unknown, path: string, part: number) => {
+      const name = `${path}/${part}.parquet`
+      await nextTurn()
+      placed.push(name)
+      return toUri(join(dir.path, 'out', name))
+    },
+    io,
+  }
+  return {
+    db,
+    placed,
+    sorted: () => writePartitions(db, { ...common, query: rows, sortBy: 'id' }),
+    byQuery: async (options: Partial<Parameters<typeof writePartitionQueries>[1]> = {}) => {
+      await db.run(`CREATE OR REPLACE TABLE rows AS ${rows} ORDER BY id DESC`)
+      const partitions = [0, 1, 2, 3, 4].map((part) => ({
+        tuple: [part],
+        query: `SELECT * FROM rows WHERE part = ${part} ORDER BY id`,
+      }))
+      return writePartitionQueries(db, { ...common, partitions, ...options })
+    },
+    scratch: () => readdir(common.scratchDir),
+    threads: () => db.rows(`SELECT current_setting('threads') AS threads`),
+    [Symbol.asyncDispose]: async () => {
+      await db.close()
+      await dir[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const described = (files: readonly DataFile[]) =>
+  Promise.all(
+    files.map(async ({ filePath, ...file }) => ({
+      ...file,
+      sha: createHash('sha256')
+        .update(await io.read(filePath))
+        .digest('hex'),
+    })),
+  )
+
+test('a query for each partition writes what sorting all rows writes, on any number of threads', async () => {
+  await using reference = await setUp(1)
+  const expected = await described(await reference.sorted())
+  expect(expected.map(({ partition }) => partition)).toEqual([[0], [1], [2], [3]])
+  for (const threads of [1, 3]) {
+    await using context = await setUp(threads)
+    expect(await described(await context.byQuery())).toEqual(expected)
+    expect(context.placed).toEqual([0, 1, 2, 3].map((part) => `part=${part}/0.parquet`))
+    expect(await context.scratch()).toEqual([])
+    expect(await context.threads()).toEqual([{ threads: BigInt(threads) }])
+  }
+})
+
+test('a partition of several files is cut in the same places', async () => {
+  const properties = { 'write.target-file-size-bytes': '200000' }
+  await using one = await setUp(1)
+  await using three = await setUp(3)
+  const expected = await described(await one.byQuery({ properties }))
+  expect(expected.length).toBeGreaterThan(5)
+  expect(await described(await three.byQuery({ properties }))).toEqual(expected)
+  expect(three.placed).toEqual(one.placed)
+})
+
+test('a null in a required column is refused with the caller’s code', async () => {
+  await using context = await setUp(2)
+  const partitions = [
+    { tuple: [1], query: `SELECT 1::INTEGER AS part, 1::BIGINT AS id, 0.5::DOUBLE AS value, 'x' AS text` },
+    { tuple: [2], query: `SELECT 2::INTEGER AS part, NULL::BIGINT AS id, NULL::DOUBLE AS value, 'x' AS text` },
+  ]
+  await expect(context.byQuery({ partitions, otherwise: 'DEFINITION_INVALID' })).rejects.toMatchObject({
+    code: 'DEFINITION_INVALID',
+    message: 'column id is required, and 1 rows have none',
+  })
+  expect(await context.scratch()).toEqual([])
+})
+
+test('a file that cannot be brought to its place stops the others, and the failure is the caller’s to see', async () => {
+  await using context = await setUp(3)
+  const full = new HindcastError('STORAGE_UNAVAILABLE', 'no space left')
+  let adopted = 0
+  const failing = {
+    adopt: async (local: string, uri: string) => {
+      if (uri.includes('part=1')) throw full
+      const outcome = await io.adopt(local, uri)
+      adopted++
+      return outcome
+    },
+  }
+  await expect(context.byQuery({ io: failing })).rejects.toBe(full)
+  const afterwards = adopted
+  await nextTurn()
+  expect(adopted).toBe(afterwards)
+  expect(await context.scratch()).toEqual([])
+  expect(await context.threads()).toEqual([{ threads: 3n }])
+  expect(await context.db.rows(`SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'hindcast%'`)).toEqual([])
+})
