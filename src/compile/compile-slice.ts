@@ -16,6 +16,8 @@ import type { TileCounts } from './windowed.ts'
 export interface SliceRange {
   readonly from: Micros
   readonly to: Micros
+  /** Windows that make a row, beside those of the features: where only some of a view's are computed. */
+  readonly rowWindows?: readonly string[]
   readonly sourceSchema: Schema
   readonly outputSchema: Schema
 }
@@ -35,6 +37,10 @@ export interface CompiledSlice {
   /** One row `rejected`: source rows with an event time in `[from, to)` and a null key. */
   readonly rejected: string
 }
+
+/** ORDER BY of a view's rows. */
+export const rowOrder = ({ entity }: ViewDefinition): string =>
+  [...entity.keys.map(({ name }) => name), 'feature_time'].map(quoteIdentifier).join(', ')
 
 /** Blocks of time lie on multiples of this many tiles. */
 const alignment = 4n ** 9n
@@ -89,7 +95,7 @@ export function compileSlice(
     tiles: [...exactSumMacros, ...set.tiles],
     windows: [...set.windows, ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows, maps])],
     select: selectRows(definition, range, grid, set, inputs.buckets),
-    orderBy: [...definition.entity.keys.map(({ name }) => name), 'feature_time'].map(quoteIdentifier).join(', '),
+    orderBy: rowOrder(definition),
     rejected: rejectedQuery(definition, range.sourceSchema, range),
   }
 }

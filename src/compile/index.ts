@@ -1,4 +1,5 @@
-export { compileEvents, compileSlice, type CompiledSlice, type SliceRange } from './compile-slice.ts'
+export { carriedSelect } from './carry.ts'
+export { compileEvents, compileSlice, rowOrder, type CompiledSlice, type SliceRange } from './compile-slice.ts'
 export { eventFacts, rangesQuery, requiredColumns } from './events.ts'
 export type { EventFacts } from './inputs.ts'
 export { eventRanges } from './time-grid.ts'

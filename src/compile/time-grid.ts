@@ -146,9 +146,14 @@ function calendarOf(definition: ViewDefinition): Calendar {
   return zone === null ? fixedCalendar(step, every) : zonedCalendar(step, every, zone)
 }
 
-function windowsOf(definition: ViewDefinition, calendar: Calendar): Map<string, Window> {
+function windowsOf(
+  definition: ViewDefinition,
+  calendar: Calendar,
+  others: readonly string[] = [],
+): Map<string, Window> {
+  const features = [...definition.features, { name: 'rows', windows: others }]
   return new Map(
-    definition.features.flatMap(({ name, windows }) =>
+    features.flatMap(({ name, windows }) =>
       windows.map((text): [string, Window] => {
         const { length, offset } = parseWindow(text)
         const field = `features.${name}.over`
@@ -208,12 +213,17 @@ export function eventRanges(definition: ViewDefinition): (range: Span) => Span {
 
 /**
  * The grid of the rows whose feature time lies in `[from, to)`.
+ * @param range `rowWindows`: windows that make a row, beside the features' own
  * @param alignment tile 0 lies on a multiple of this many tiles from 1970 on
  * @throws DEFINITION_INVALID for what is no length of time
  */
-export function timeGrid(definition: ViewDefinition, range: Span, alignment: bigint): Grid {
+export function timeGrid(
+  definition: ViewDefinition,
+  range: Span & { readonly rowWindows?: readonly string[] },
+  alignment: bigint,
+): Grid {
   const calendar = calendarOf(definition)
-  const windows = windowsOf(definition, calendar)
+  const windows = windowsOf(definition, calendar, range.rowWindows)
   const { first, end, events } = points(calendar, reach(windows.values()), range)
   const base = floorDiv(calendar.atOrBefore(events.from), alignment) * alignment
   const shifted = (ordinal: string): string => {

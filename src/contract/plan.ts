@@ -26,6 +26,8 @@ export interface PlannedSlice {
   readonly files: readonly number[]
   readonly inputRows: number
   readonly inputBytes: number
+  /** Whether feature columns are taken from what the table shows, see the plan's `carried`. */
+  readonly isCarried?: boolean
 }
 
 /**
@@ -57,6 +59,8 @@ export interface Plan<View = unknown, TableSchema = unknown, SourceScan = unknow
     /** How `files` are read: their deletes, and whatever of the table's metadata it takes. */
     readonly scan: SourceScan
   }
+  /** Feature columns that need not be computed, under the names that they have in this snapshot of the table. */
+  readonly carried?: { readonly snapshotId: string; readonly columns: Readonly<Record<string, string>> }
   readonly partitions: readonly PlannedPartition[]
   readonly slices: readonly PlannedSlice[]
   readonly createdAt: string

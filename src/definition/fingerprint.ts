@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { parseDuration } from '../contract/index.ts'
-import type { FeatureDefinition, ViewDefinition } from './canonical.ts'
+import { featureColumn, parseWindow, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
 import { normalizeSql } from './sql.ts'
 
 /**
@@ -21,7 +21,19 @@ export function viewFingerprint(definition: ViewDefinition): ViewFingerprint {
   return { data: hash(dataPart(definition)), metadata: hash(metadataPart(definition)) }
 }
 
-function dataPart({ entity, source, every, timeZone, rows, partitionBy, features, derived }: ViewDefinition): unknown {
+function dataPart(definition: ViewDefinition): unknown {
+  const { partitionBy, features, derived } = definition
+  return {
+    ...commonPart(definition),
+    partitionBy,
+    // The order of features, windows and derived columns is only the order of columns.
+    features: byName(features).map(featureData),
+    derived: byName(derived).map(({ name, sql }) => ({ name, sql: normalizeSql(sql) })),
+  }
+}
+
+/** What all features of a view have in common. */
+function commonPart({ entity, source, every, timeZone, rows }: ViewDefinition): object {
   const { name: _, where, columns, ...times } = source
   return {
     semantics: SEMANTICS_VERSION,
@@ -35,18 +47,44 @@ function dataPart({ entity, source, every, timeZone, rows, partitionBy, features
     every: stepOf(every),
     ...(timeZone === undefined ? {} : { timeZone }),
     ...(rows === undefined ? {} : { rows }),
-    partitionBy,
-    // The order of features, windows and derived columns is only the order of columns.
-    features: byName(features).map(featureData),
-    derived: byName(derived).map(({ name, sql }) => ({ name, sql: normalizeSql(sql) })),
   }
+}
+
+/** Of each of a view's feature columns, a hash of all that its values follow from: its name is not among that. */
+export function columnFingerprints(definition: ViewDefinition): ReadonlyMap<string, string> {
+  const common = commonPart(definition)
+  return new Map(
+    definition.features.flatMap((feature) => {
+      const { name: _, windows: __, ...meaning } = featureData(feature)
+      return feature.windows.map((window) => [featureColumn(feature, window), hash({ common, meaning, window })])
+    }),
+  )
+}
+
+/** Hash of all that decides which rows a view has: two with the same have the same keys and feature times. */
+export function rowsFingerprint(definition: ViewDefinition): string {
+  const windows = definition.features.flatMap((feature) => feature.windows.map((text) => reachOf(text)))
+  // A window inside another holds no event that this does not hold.
+  const widest = windows.filter(
+    (one) => !windows.some((other) => other.text !== one.text && other.from >= one.from && other.to <= one.to),
+  )
+  return hash({ ...commonPart(definition), windows: [...new Set(widest.map(({ text }) => text))].sort() })
+}
+
+/** How long before the feature time a window begins and ends. */
+function reachOf(text: string): { readonly text: string; readonly from: number; readonly to: number } {
+  const { length, offset } = parseWindow(text)
+  const measure = (part: string): number =>
+    part.endsWith('mo') ? Number(part.slice(0, -2)) : Number(parseDuration(part, 'windows'))
+  const to = offset === null ? 0 : measure(offset)
+  return { text, to, from: length === null ? Infinity : to + measure(length) }
 }
 
 /** Micros, or the text of months: the same length in another unit is the same. */
 const stepOf = (every: string): string => (every.endsWith('mo') ? every : parseDuration(every, 'every').toString())
 
 /** All of a feature that its values follow from. */
-function featureData(feature: FeatureDefinition): unknown {
+function featureData(feature: FeatureDefinition) {
   const { description: _, owner: __, tags: ___, ...meaning } = feature
   const { argument, where, divisor, by, windows } = feature
   return {

@@ -47,3 +47,4 @@ export {
 export { SEMANTICS_VERSION, viewFingerprint, type ViewFingerprint } from './fingerprint.ts'
 export { featureColumns, identifierColumns, outputSchema, type ExpressionTypes } from './output.ts'
 export { sql, type SqlFragment } from './sql.ts'
+export { carriedColumns, windowTexts, withoutColumns } from './carry.ts'

@@ -14,13 +14,20 @@ import { loadSettings } from '../../src/io/project-config.ts'
 import { openRuntime, type Runtime } from '../../src/io/runtime.ts'
 import { tempDir } from './temp-dir.ts'
 
-const definition = (window: string): string => `
-import { count, entity, featureView, source, sum } from 'hindcast'
+/** Features in place of the two. */
+export interface OtherFeatures {
+  readonly features: string
+  readonly derived?: string
+}
+
+const definition = (window: string, other?: OtherFeatures): string => `
+import { avg, count, entity, featureView, last, max, source, sql, sum } from 'hindcast'
 const shop = entity({ name: 'shop', keys: { shop: 'string' } })
 const sales = source({ name: 'sales', table: 'raw.sales', eventTime: 'at' })
 export const shopSales = featureView({
   name: 'shop_sales', entity: shop, source: sales, every: '1d',
-  features: { sales: count({ over: ['${window}'] }), amount: sum('amount', { over: ['${window}'] }) },
+  features: { ${other?.features ?? `sales: count({ over: ['${window}'] }), amount: sum('amount', { over: ['${window}'] })`} },
+  derived: { ${other?.derived ?? ''} },
 })
 `
 
@@ -30,7 +37,7 @@ export interface SalesProject extends AsyncDisposable {
   /** Imports more sales: lines of `shop,at,amount`. */
   sell(...lines: readonly string[]): Promise<void>
   /** Rewrites the definition with another window. */
-  define(window: string): Promise<void>
+  define(window: string, other?: OtherFeatures): Promise<void>
   /** Plans, computes and stages a run, through `runtime` unless told otherwise. */
   staged(run: string, input: Partial<BackfillInput>, runtime?: Runtime): Promise<StagedRun>
   /** As `staged`, by another execution of the workflow id. */
@@ -56,7 +63,8 @@ export async function salesProject(lines?: readonly string[], config: object = {
   const dir = folder.path
   await mkdir(join(dir, 'features'))
   await writeFile(join(dir, 'hindcast.config.ts'), `export default ${JSON.stringify(config)}\n`)
-  const define = (window: string): Promise<void> => writeFile(join(dir, 'features', 'sales.ts'), definition(window))
+  const define = (window: string, other?: OtherFeatures): Promise<void> =>
+    writeFile(join(dir, 'features', 'sales.ts'), definition(window, other))
   await define('3d')
   const runtime = await openRuntime(await loadSettings(dir))
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { requiredColumns } from '../../compile/index.ts'
+import { rowOrder } from '../../compile/index.ts'
 import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
 import { encodeManifest, EntryStatus, mapConcurrently, type DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
@@ -8,14 +8,11 @@ import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
-import { computeInSession } from '../slice-session.ts'
-import { tableRelation } from '../table-read.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
 import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
+import { sliceRows } from './slice-rows.ts'
 import { sliceThreads } from './slice-threads.ts'
-import { slicedScan } from './source-scan.ts'
-import { sourceIdentifier } from './source.ts'
 import { targetIdentifier, targetSpec } from './target.ts'
 
 export interface StepOptions {
@@ -96,40 +93,26 @@ async function compute(
   slice: PlannedSlice,
   { signal, onProgress }: StepOptions,
 ): Promise<SliceResult> {
-  const { definition, target, source } = plan
+  const { definition, target } = plan
   const { partitionBy } = definition
   const first = slice.partitions[0]
   const last = slice.partitions.at(-1)
   if (first === undefined || last === undefined)
     throw new HindcastError('INVARIANT_VIOLATED', 'a slice without partitions')
   const range = { from: partitionAt(partitionBy, first.ordinal).from, to: partitionAt(partitionBy, last.ordinal).to }
-  const columns = requiredColumns(
-    definition,
-    source.schema.fields.map(({ name }) => name),
-  )
   const spec = targetSpec(definition, target.schema)
   const destinations = new Map(slice.partitions.map(({ ordinal, path }) => [ordinal, path]))
   const engineOptions = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
 
-  const sourceFiles = await runtime.filesOf(sourceIdentifier(source.table))
   const io = await targetFiles(runtime, plan)
   const work = async (db: DuckDb, scratchDir: string) => {
     onProgress?.({ phase: 'read', inputRows: slice.inputRows })
-    await using relation = await tableRelation(db, {
-      ...slicedScan(source, slice.files),
-      columns,
-      io: sourceFiles,
-      options: engineOptions,
-    })
-    await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, engineOptions)
-    const shapes = { sourceSchema: source.schema, outputSchema: target.schema }
-    const compiled = await computeInSession(db, definition, { ...range, ...shapes }, engineOptions)
-    const [rejected] = await db.rows<{ rejected: bigint | number }>(compiled.rejected, engineOptions)
+    await using rows = await sliceRows(runtime, db, plan, slice, range, engineOptions)
     const written = await writePartitions(db, {
-      query: compiled.select,
+      query: rows.select,
       schema: target.schema,
       spec,
-      sortBy: compiled.orderBy,
+      sortBy: rowOrder(definition),
       scratchDir,
       place: ([ordinal]) => {
         const path = typeof ordinal === 'number' ? destinations.get(ordinal) : undefined
@@ -142,7 +125,7 @@ async function compute(
       onProgress: (rows) => onProgress?.({ phase: 'write', rows: Number(rows) }),
       ...(signal === undefined ? {} : { signal }),
     })
-    return { files: written, rejectedRows: Number(rejected?.rejected ?? 0) }
+    return { files: written, rejectedRows: rows.rejectedRows }
   }
   const { files, rejectedRows } = await runtime.withEngine(work, { threads: threadsOf(runtime, plan, slice) })
 

@@ -2,6 +2,8 @@ import {
   HindcastError,
   parseDuration,
   type BackfillInput,
+  type BuildRecord,
+  type LedgerEntry,
   type PartitionReason,
   type Plan,
   type PlannedPartition,
@@ -10,7 +12,13 @@ import {
 } from '../../contract/index.ts'
 import { auditName } from '../../audit/index.ts'
 import { eventRanges, requiredColumns } from '../../compile/index.ts'
-import { outputSchema, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
+import {
+  carriedColumns,
+  outputSchema,
+  viewDefinitionSchema,
+  viewFingerprint,
+  type ViewDefinition,
+} from '../../definition/index.ts'
 import { evolveSchema, partitionPath, qualifiedName, type Schema } from '../../iceberg/index.ts'
 import { classify, filesTouching, groupIntoSlices, partitionsOf, type SourceFile } from '../../plan/index.ts'
 import { checkDefinition } from '../check-definition.ts'
@@ -100,6 +108,11 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const columnIdentity = columnsIdentity(source, columns)
   const fingerprint = viewFingerprint(definition)
 
+  const earlier = record === null ? null : earlierDefinition(record)
+  const carried = earlier === null ? null : carriedColumns(definition, earlier)
+  const unchanged = earlier === null || carried === null ? null : unchangedSource(earlier)
+  const carriedKeys = new Set<string>()
+
   const planned: PlannedPartition[] = partitions.map((partition, i) => {
     const seen = (touching[i] ?? []).map((index) => files[index] as SourceFile)
     const sourceHash = sourceIdentity(columnIdentity, seen)
@@ -110,6 +123,9 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       liveFiles,
       input.force === true,
     )
+    const entry = record?.ledger[partition.key]
+    if (reason === 'definition-changed' && entry !== undefined && unchanged?.(i, entry) === true)
+      carriedKeys.add(partition.key)
     return { key: partition.key, ordinal: partition.ordinal, reason, source: sourceHash }
   })
 
@@ -124,11 +140,16 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     indices.reduce((sum, index) => sum + (files[index]?.rows ?? 0), 0)
   const rowWidth = estimatedRowWidth(source.schema, columns)
   const todo = planned.filter(({ reason }) => reason !== 'fresh')
-  const slices = groupIntoSlices(
-    todo.map(({ ordinal }) => ordinal),
-    (ordinals) => rowsIn(filesOf(ordinals)) * rowWidth,
-    config.limits.sliceInputBytes,
-  ).map((ordinals): PlannedSlice => {
+  const grouped = (members: readonly PlannedPartition[]): number[][] =>
+    groupIntoSlices(
+      members.map(({ ordinal }) => ordinal),
+      (ordinals) => rowsIn(filesOf(ordinals)) * rowWidth,
+      config.limits.sliceInputBytes,
+    )
+  // Apart, for a slice is carried over as a whole.
+  const parts = [todo.filter(({ key }) => carriedKeys.has(key)), todo.filter(({ key }) => !carriedKeys.has(key))]
+  const inOrder = parts.flatMap(grouped).sort(([a = 0], [b = 0]) => a - b)
+  const slices = inOrder.map((ordinals): PlannedSlice => {
     const members = ordinals.map((ordinal) => {
       const partition = planned[indexByOrdinal.get(ordinal) ?? -1] as PlannedPartition
       const address = partitionAddress({
@@ -149,6 +170,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       files: indices,
       inputRows: rowsIn(indices),
       inputBytes: indices.reduce((sum, index) => sum + (files[index]?.bytes ?? 0), 0),
+      ...(members.every(({ key }) => carriedKeys.has(key)) ? { isCarried: true } : {}),
     }
   })
 
@@ -200,10 +222,39 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       files: files.map(({ path, rows, bytes }) => ({ path, rows, bytes })),
       scan,
     },
+    ...(carried === null || base === null || carriedKeys.size === 0
+      ? {}
+      : { carried: { snapshotId: base.toString(), columns: carried } }),
     partitions: planned,
     slices,
     createdAt: new Date(runtime.now()).toISOString(),
   }
+
+  /** Tells of a partition whether what an earlier definition read of the source is what it would read now. */
+  function unchangedSource(former: ViewDefinition): (partition: number, entry: LedgerEntry) => boolean {
+    const formerTouching = filesTouching(partitions, files, eventRanges(former))
+    const formerColumns = columnsIdentity(
+      source,
+      requiredColumns(
+        former,
+        source.schema.fields.map(({ name }) => name),
+      ),
+    )
+    const formerData = viewFingerprint(former).data
+    return (partition, entry) =>
+      entry.definition === formerData &&
+      entry.source ===
+        sourceIdentity(
+          formerColumns,
+          (formerTouching[partition] ?? []).map((index) => files[index] as SourceFile),
+        )
+  }
+}
+
+/** The definition of the newest record; null for one that is not understood any more. */
+function earlierDefinition(record: BuildRecord): ViewDefinition | null {
+  const parsed = viewDefinitionSchema.safeParse(record.definition)
+  return parsed.success && viewFingerprint(parsed.data).data === record.definitionFingerprint.data ? parsed.data : null
 }
 
 async function engineVersion(db: { rows<T>(sql: string): Promise<T[]> }): Promise<string> {

@@ -1,0 +1,107 @@
+import { carriedSelect, requiredColumns } from '../../compile/index.ts'
+import { HindcastError, type Micros, type PlannedSlice } from '../../contract/index.ts'
+import { windowTexts, withoutColumns, type ViewDefinition } from '../../definition/index.ts'
+import { and, greaterThanOrEqual, lessThan, planScan } from '../../iceberg/index.ts'
+import type { DuckDb, QueryOptions } from '../duckdb.ts'
+import type { Runtime } from '../runtime.ts'
+import { computeInSession } from '../slice-session.ts'
+import { tableRelation, type TableRelation } from '../table-read.ts'
+import type { BackfillPlan } from './plan.ts'
+import { slicedScan } from './source-scan.ts'
+import { sourceIdentifier } from './source.ts'
+import { targetIdentifier } from './target.ts'
+
+/** Feature times in `[from, to)`. */
+interface Range {
+  readonly from: Micros
+  readonly to: Micros
+}
+
+/** The rows of a slice as SQL, and what they need in the engine, which goes with it. */
+export interface SliceRows extends AsyncDisposable {
+  readonly select: string
+  /** Source rows in the slice's range that have no key. */
+  readonly rejectedRows: number
+}
+
+/**
+ * Computes a slice's rows in an engine's session. Of a slice whose definition changed only what is new is computed, from the source columns
+ * that it takes; the rest comes from the files that the table shows.
+ * @throws what the engine says of the definition and the data; SNAPSHOT_NOT_FOUND when what is carried over has expired since the plan
+ */
+export async function sliceRows(
+  runtime: Runtime,
+  db: DuckDb,
+  plan: BackfillPlan,
+  slice: PlannedSlice,
+  range: Range,
+  options: QueryOptions,
+): Promise<SliceRows> {
+  await using stack = new AsyncDisposableStack()
+  const carried = slice.isCarried === true ? (plan.carried ?? null) : null
+  const definition = carried === null ? plan.definition : withoutColumns(plan.definition, carried.columns)
+  // Where only derived columns changed, nothing of the source is read.
+  const computed =
+    definition.features.length === 0 ? null : await computedRows(runtime, db, plan, slice, range, definition, options)
+  if (computed !== null) stack.use(computed.source)
+  const rejectedRows = computed?.rejectedRows ?? 0
+  const done = (select: string): SliceRows => {
+    const held = stack.move()
+    return { select, rejectedRows, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() }
+  }
+  if (carried === null) return done(computed?.select ?? '')
+  const relation = stack.use(await carriedRelation(runtime, db, plan, range, carried, options))
+  return done(
+    carriedSelect(plan.definition, {
+      computed: computed?.select ?? null,
+      carried: `FROM ${relation.sql}`,
+      columns: carried.columns,
+    }),
+  )
+}
+
+async function computedRows(
+  runtime: Runtime,
+  db: DuckDb,
+  plan: BackfillPlan,
+  slice: PlannedSlice,
+  range: Range,
+  definition: ViewDefinition,
+  options: QueryOptions,
+): Promise<{ readonly source: TableRelation; readonly select: string; readonly rejectedRows: number }> {
+  const { source, target } = plan
+  const names = source.schema.fields.map(({ name }) => name)
+  const relation = await tableRelation(db, {
+    ...slicedScan(source, slice.files),
+    columns: requiredColumns(definition, names),
+    io: await runtime.filesOf(sourceIdentifier(source.table)),
+    options,
+  })
+  await using stack = new AsyncDisposableStack()
+  stack.use(relation)
+  await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, options)
+  const shapes = { sourceSchema: source.schema, outputSchema: target.schema, rowWindows: windowTexts(plan.definition) }
+  const { select, rejected } = await computeInSession(db, definition, { ...range, ...shapes }, options)
+  const [counted] = await db.rows<{ rejected: bigint | number }>(rejected, options)
+  stack.move()
+  return { source: relation, select, rejectedRows: Number(counted?.rejected ?? 0) }
+}
+
+/** What the table shows of the slice's keys, feature times and carried columns. */
+async function carriedRelation(
+  runtime: Runtime,
+  db: DuckDb,
+  plan: BackfillPlan,
+  { from, to }: Range,
+  carried: NonNullable<BackfillPlan['carried']>,
+  options: QueryOptions,
+): Promise<TableRelation> {
+  const table = await runtime.catalog.loadTable(targetIdentifier(runtime, plan.target.name))
+  const io = runtime.tableFiles(table)
+  const filter = and(greaterThanOrEqual('feature_time', { micros: from }), lessThan('feature_time', { micros: to }))
+  const { tasks, schema } = await planScan({ table, io, snapshotId: BigInt(carried.snapshotId), filter })
+  if (tasks.length === 0) throw new HindcastError('INVARIANT_VIOLATED', 'there are no rows to carry columns over from')
+  const keys = plan.definition.entity.keys.map(({ name }) => name)
+  const columns = [...new Set([...keys, 'feature_time', ...Object.values(carried.columns)])]
+  return tableRelation(db, { metadata: table.metadata, schema, tasks, columns, io, options })
+}
