@@ -3,6 +3,7 @@ export {
   auditName,
   auditQuery,
   judge,
+  keyOrderQuery,
   needsBaseline,
   type AuditMeasurements,
   type Measurement,

@@ -2,6 +2,7 @@ import {
   auditColumns,
   auditQuery,
   judge,
+  keyOrderQuery,
   needsBaseline,
   type AuditMeasurements,
   type Measurement,
@@ -60,10 +61,20 @@ export async function runAudit(
       })
     const measure = async (ordinals: readonly number[]): Promise<Measurement> => {
       const baseline = needsBaseline(audit) ? baselineOf(parentFiles, ordinals) : []
+      if (needsBaseline(audit) && baseline.length === 0) {
+        const rows = pick(stagedFiles, ordinals).reduce((sum, { recordCount }) => sum + recordCount, 0n)
+        return { value: null, rows: Number(rows), baselineRows: 0 }
+      }
       await using stagedRows = await relation(pick(stagedFiles, ordinals))
       await using baselineRows = await relation(baseline)
       await db.run(`CREATE OR REPLACE TEMP VIEW staged AS FROM ${stagedRows.sql}`, options)
       await db.run(`CREATE OR REPLACE TEMP VIEW baseline AS FROM ${baselineRows.sql}`, options)
+      const isOneFileEach = ordinals.every((ordinal) => (stagedFiles.get(ordinal)?.length ?? 0) <= 1)
+      if (audit.kind === 'unique' && isOneFileEach) {
+        const [keys] = await db.rows<{ rows: bigint; descents: bigint }>(keyOrderQuery(plan.definition), options)
+        if (keys?.descents === 0n)
+          return { value: keys.rows === 0n ? null : 0, rows: Number(keys.rows), baselineRows: 0 }
+      }
       const [row] = await db.rows<{ value: number | null; rows: bigint | number; baseline_rows: bigint | number }>(
         auditQuery(audit, plan.definition),
         options,

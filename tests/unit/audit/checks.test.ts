@@ -1,6 +1,6 @@
 // A wrong audit publishes bad data or blocks good data. Each query runs in DuckDB over rows whose verdict can be counted by hand.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { auditQuery, judge, type Measurement } from '../../../src/audit/index.ts'
+import { auditQuery, judge, keyOrderQuery, type Measurement } from '../../../src/audit/index.ts'
 import type { AuditDefinition, ViewDefinition } from '../../../src/definition/index.ts'
 import { openDuckDb, type DuckDb } from '../../../src/io/duckdb.ts'
 import { tempDir, type TempDir } from '../../support/temp-dir.ts'
@@ -30,9 +30,9 @@ async function measure(audit: AuditDefinition, staged: string, baseline = staged
 }
 
 const rows = (values: string): string =>
-  `SELECT k, TIMESTAMPTZ '2024-01-01' AS feature_time, v FROM (VALUES ${values}) AS t(k, v)`
+  `SELECT k, TIMESTAMPTZ '2024-01-01' AS feature_time, v, row_number() OVER () - 1 AS _pos FROM (VALUES ${values}) AS t(k, v)`
 const normal = (n: number, expression: string): string =>
-  `SELECT 'a' || i AS k, TIMESTAMPTZ '2024-01-01' AS feature_time, ${expression} AS v FROM range(${n}) AS r(i)`
+  `SELECT 'a' || i AS k, TIMESTAMPTZ '2024-01-01' AS feature_time, ${expression} AS v, i AS _pos FROM range(${n}) AS r(i)`
 
 describe('unique', () => {
   const unique: AuditDefinition = { kind: 'unique', blocking: true }
@@ -49,6 +49,33 @@ describe('unique', () => {
   test('passes on distinct keys and on no rows', async () => {
     expect(verdict(unique, await measure(unique, rows(`('a', 1), ('b', 1)`))).status).toBe('pass')
     expect(verdict(unique, await measure(unique, `${rows(`('a', 1)`)} WHERE false`)).status).toBe('pass')
+  })
+})
+
+describe('keys in order', () => {
+  const descents = async (files: readonly string[]): Promise<number> => {
+    const file = (values: string): string =>
+      `SELECT k, CAST(t AS TIMESTAMPTZ) AS feature_time, row_number() OVER () - 1 AS _pos FROM (VALUES ${values}) AS v(k, t)`
+    await db.run(`CREATE OR REPLACE TEMP TABLE files AS ${files.map(file).join(' UNION ALL ')}`)
+    await db.run('CREATE OR REPLACE TEMP VIEW staged AS FROM files')
+    const [row] = await db.rows<{ rows: bigint; descents: bigint }>(keyOrderQuery(view))
+    return Number(row?.descents)
+  }
+  const [monday, tuesday] = ['2024-01-01', '2024-01-02']
+
+  test('each file by itself, by key and then time', async () => {
+    const file = `('a', '${monday}'), ('a', '${tuesday}'), ('b', '${monday}')`
+    expect(await descents([file])).toBe(0)
+    expect(await descents([file, file])).toBe(0)
+    expect(await descents([`('b', '${monday}')`, `('a', '${monday}')`])).toBe(0)
+  })
+
+  test('a key that repeats or comes late, and one that is null, are seen', async () => {
+    expect(await descents([`('a', '${monday}'), ('a', '${monday}')`])).toBe(1)
+    expect(await descents([`('a', '${tuesday}'), ('a', '${monday}'), ('b', '${monday}')`])).toBe(1)
+    expect(await descents([`('b', '${monday}'), ('a', '${monday}'), ('b', '${monday}')`])).toBe(1)
+    expect(await descents([`('a', '${monday}'), (NULL, '${monday}')`])).toBe(1)
+    expect(await descents([`(NULL, '${monday}'), ('a', '${monday}')`])).toBe(1)
   })
 })
 
@@ -109,6 +136,14 @@ describe('drift', () => {
     const measured = await measure(audit, staged, baseline)
     expect(measured.value).toBeCloseTo(psi, 12)
     expect(verdict(audit, measured).status).toBe('fail')
+  })
+
+  test('the deciles of a long baseline are those of every nth row', async () => {
+    const shifted = await measure(audit, normal(400_000, 'i % 1000 + 300'), normal(300_000, '(i * 7) % 1000'))
+    const short = await measure(audit, normal(40_000, 'i % 1000 + 300'), normal(30_000, '(i * 7) % 1000'))
+    expect(shifted).toMatchObject({ rows: 400_000, baselineRows: 300_000 })
+    expect(Math.abs((shifted.value as number) / (short.value as number) - 1)).toBeLessThan(0.5)
+    expect((await measure(audit, normal(300_000, 'i % 1000'), normal(300_000, '(i * 7) % 1000'))).value).toBe(0)
   })
 
   test('nulls that come up are drift', async () => {
