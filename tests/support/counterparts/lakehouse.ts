@@ -84,6 +84,7 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
       schema: currentSchema(table),
       spec: currentSpec(table),
       sortBy: '',
+      properties: table.metadata.properties,
       scratchDir: warehouse.scratchDir,
       place: (_, path) => `${table.metadata.location}/data/${path === '' ? '' : `${path}/`}${randomUUID()}.parquet`,
       io,
