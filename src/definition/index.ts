@@ -7,6 +7,7 @@ export {
   type Aggregate,
   type AuditDefinition,
   type DerivedDefinition,
+  type EpochUnit,
   type FeatureDefinition,
   type KeyType,
   type ViewDefinition,
@@ -45,6 +46,12 @@ export {
   type Source,
 } from './dsl.ts'
 export { SEMANTICS_VERSION, viewFingerprint, type ViewFingerprint } from './fingerprint.ts'
-export { featureColumns, identifierColumns, outputSchema, type ExpressionTypes } from './output.ts'
+export {
+  describingProperties,
+  featureColumns,
+  identifierColumns,
+  outputSchema,
+  type ExpressionTypes,
+} from './output.ts'
 export { sql, type SqlFragment } from './sql.ts'
 export { carriedColumns, windowTexts, withoutColumns } from './carry.ts'

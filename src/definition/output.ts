@@ -1,6 +1,13 @@
 import { HindcastError, nearest } from '../contract/index.ts'
-import { decimalShape, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.ts'
-import { featureColumn, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
+import {
+  assignFieldIds,
+  decimalShape,
+  type IcebergType,
+  type NestedField,
+  type PrimitiveType,
+  type Schema,
+} from '../iceberg/index.ts'
+import { featureColumn, parseWindow, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
 import { normalizeSql } from './sql.ts'
 
 /** Types of a view's expressions: `feature:<name>` for what a feature aggregates, `derived:<name>` for a derived column. */
@@ -23,11 +30,11 @@ export function outputSchema(definition: ViewDefinition, source: Schema, express
     doc: description ?? normalizeSql(sql),
   }))
   const columns = [...identifiers, ...featureColumns(definition, expressionTypes), ...derived]
-  return {
+  return assignFieldIds({
     schemaId: 0,
     fields: columns.map((column, i) => ({ id: i + 1, ...column })),
     identifierFieldIds: identifiers.map((_, i) => i + 1),
-  }
+  })
 }
 
 /** Keys and feature time. @throws DEFINITION_INVALID as `outputSchema` does */
@@ -70,7 +77,7 @@ export function identifierColumns(definition: ViewDefinition, source: Schema): O
 /** The features' columns, in the definition's order, window by window. */
 export function featureColumns(definition: ViewDefinition, expressionTypes: ExpressionTypes): OutputColumn[] {
   return definition.features.flatMap((feature) => {
-    const type = resultType(feature, expressionTypes)
+    const type = columnType(feature, expressionTypes)
     return feature.windows.map((window) => ({
       name: featureColumn(feature, window),
       required: false,
@@ -80,7 +87,23 @@ export function featureColumns(definition: ViewDefinition, expressionTypes: Expr
   })
 }
 
-function resultType(feature: FeatureDefinition, expressionTypes: ExpressionTypes): PrimitiveType {
+/** Numbered with the whole schema. */
+const unnumbered = -1
+
+const listOf = (element: PrimitiveType): IcebergType => ({
+  type: 'list',
+  elementId: unnumbered,
+  elementRequired: false,
+  element,
+})
+
+function columnType(feature: FeatureDefinition, expressionTypes: ExpressionTypes): IcebergType {
+  const value = resultType(feature, expressionTypes)
+  if (feature.by === undefined || feature.by === null) return value
+  return { type: 'map', keyId: unnumbered, key: 'string', valueId: unnumbered, valueRequired: false, value }
+}
+
+function resultType(feature: FeatureDefinition, expressionTypes: ExpressionTypes): IcebergType {
   switch (feature.aggregate) {
     case 'count':
     case 'count_distinct':
@@ -100,12 +123,13 @@ function resultType(feature: FeatureDefinition, expressionTypes: ExpressionTypes
     case 'bool_and':
     case 'bool_or':
       return 'boolean'
+    case 'histogram':
+      return listOf('long')
     case 'first_k':
     case 'last_k':
     case 'top_k':
     case 'collect_distinct':
-    case 'histogram':
-      return unsupportedType(feature)
+      return listOf(typeOf(expressionTypes, `feature:${feature.name}`))
     case 'min':
     case 'max':
     case 'first':
@@ -115,16 +139,6 @@ function resultType(feature: FeatureDefinition, expressionTypes: ExpressionTypes
     case 'sum':
       return sumType(typeOf(expressionTypes, `feature:${feature.name}`))
   }
-}
-
-function unsupportedType({ name, aggregate }: FeatureDefinition): never {
-  throw new HindcastError(
-    'FEATURE_UNSUPPORTED',
-    `feature ${name}: ${aggregate} gives a list, which tables do not hold yet`,
-    {
-      context: { feature: name },
-    },
-  )
 }
 
 function sumType(argument: PrimitiveType): PrimitiveType {
@@ -169,10 +183,40 @@ const words: Readonly<Record<FeatureDefinition['aggregate'], string>> = {
 }
 
 function documentation(feature: FeatureDefinition, window: string): string {
-  const { aggregate, argument, where, quantile, description } = feature
-  const over = `over ${window} before feature_time`
+  const { aggregate, argument, where, quantile, description, divisor, by } = feature
+  const over = windowWords(window)
   if (description !== undefined) return `${description} (${over})`
   const what = quantile === undefined ? words[aggregate] : `${words[aggregate]} ${quantile}`
-  const of = argument === null ? '' : ` of ${argument.kind === 'column' ? argument.name : normalizeSql(argument.sql)}`
+  const shown = (of: NonNullable<FeatureDefinition['argument']>): string =>
+    of.kind === 'column' ? of.name : normalizeSql(of.sql)
+  const divided = divisor === undefined || divisor.argument === null ? '' : ` to ${shown(divisor.argument)}`
+  const apart = by === undefined || by === null ? '' : ` by ${shown(by)}`
+  const of = argument === null ? '' : ` of ${shown(argument)}${divided}${apart}`
   return `${what}${of} ${over}${where === null ? '' : ` where ${normalizeSql(where)}`}`
+}
+
+function windowWords(window: string): string {
+  const { length, offset } = parseWindow(window)
+  const before = offset === null ? 'feature_time' : `${offset} before feature_time`
+  return length === null
+    ? `from the first event to ${before}`
+    : `over ${length} ${offset === null ? `before ${before}` : `to ${before}`}`
+}
+
+/**
+ * Table properties that tell people of a view: `comment` and `owner` as other engines have them, and its tags, owners and tags of features.
+ */
+export function describingProperties(definition: ViewDefinition): Readonly<Record<string, string>> {
+  const { description, owner, tags, features } = definition
+  const listed = (items: readonly string[] | undefined): string | undefined => items?.join(', ')
+  const entries: [string, string | undefined][] = [
+    ['comment', description],
+    ['owner', owner],
+    ['hindcast.tags', listed(tags)],
+    ...features.flatMap((feature): [string, string | undefined][] => [
+      [`hindcast.feature.${feature.name}.owner`, feature.owner],
+      [`hindcast.feature.${feature.name}.tags`, listed(feature.tags)],
+    ]),
+  ]
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }

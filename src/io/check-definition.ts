@@ -29,7 +29,7 @@ interface Scope {
   readonly columns: ReadonlyMap<string, IcebergType>
 }
 
-const eventTimeTypes: readonly IcebergType[] = ['timestamp', 'timestamptz', 'date']
+const timeTypes: readonly IcebergType[] = ['timestamp', 'timestamptz', 'timestamp_ns', 'date']
 
 /**
  * Checks a view against the schema of its source and finds the types of its expressions; reads no data. Expressions must be row
@@ -54,12 +54,15 @@ export async function checkDefinition(
     })
   }
 
-  const source: Scope = {
-    owner: `source table ${definition.source.table}`,
-    columns: new Map(sourceSchema.fields.map(({ name, type }) => [name, type])),
-  }
+  const table = new Map(sourceSchema.fields.map(({ name, type }) => [name, type]))
+  /** With the computed columns, each once its type is known. */
+  const columns = new Map(table)
+  const source: Scope = { owner: `source table ${definition.source.table}`, columns }
   const identifiers = inFile(file, () => identifierColumns(definition, sourceSchema))
-  checkEventTime()
+  const { eventTime, eventTimeUnit, knownTime, knownTimeUnit, sequence } = definition.source
+  checkTime(eventTime, eventTimeUnit, 'event time')
+  if (knownTime !== undefined) checkTime(knownTime, knownTimeUnit, 'known time')
+  if (sequence !== undefined) requireColumn(sequence, { column: sequence })
 
   /** The DuckDB type that an expression has in a scope, as the Iceberg type that holds it. */
   const bind = async (sql: string, scope: Scope, place: Place): Promise<IcebergType | null> => {
@@ -107,31 +110,63 @@ export async function checkDefinition(
           hint: 'Cast it to a number, text, a boolean, a date or a timestamp, for example with CAST(… AS BIGINT).',
         })
 
-  const expressionTypes: Record<string, PrimitiveType> = {}
-  for (const feature of definition.features) {
-    const place: Place = { feature: feature.name }
-    if (feature.where !== null) {
-      const type = await bind(feature.where, source, place)
-      if (type !== 'boolean') {
-        refuse(place, {
-          message: `where: \`${feature.where}\` is ${typeName(type)}, not a condition`,
-          hint: 'Write a comparison, for example sql`delay > 15`.',
-        })
+  const condition = async (sql: string, what: string, place: Place): Promise<void> => {
+    const type = await bind(sql, source, place)
+    if (type === 'boolean') return
+    refuse(place, {
+      message: `${what}: \`${sql}\` is ${typeName(type)}, not a condition`,
+      hint: 'Write a comparison, for example sql`delay > 15`.',
+    })
+  }
+
+  /** The type of what a feature names or computes of each event. */
+  const argumentType = async (argument: NonNullable<FeatureDefinition['argument']>, place: Place) => {
+    if (argument.kind === 'sql')
+      return {
+        type: primitive(await bind(argument.sql, source, place), argument.sql, place),
+        shown: argument.sql,
+        place,
       }
+    const at: Place = { ...place, column: argument.name }
+    requireColumn(argument.name, at)
+    const sql = quoteIdentifier(argument.name)
+    const bound = primitive(await bind(sql, source, at), sql, at)
+    // As the source has it: the engine reads some types as others.
+    const own = table.get(argument.name)
+    return { type: typeof own === 'string' ? own : bound, shown: argument.name, place: at }
+  }
+
+  const expressionTypes: Record<string, PrimitiveType> = {}
+  for (const { name, sql } of definition.source.columns ?? []) {
+    if (columns.has(name)) {
+      refuse(
+        { column: name },
+        {
+          message: `the source computes a column "${name}", which it has already`,
+          hint: 'Give the computed column another name.',
+        },
+      )
     }
-    const { argument } = feature
+    const type = await bind(sql, source, { column: name })
+    columns.set(
+      name,
+      type ?? refuse({ column: name }, { message: `\`${sql}\` has no type of Iceberg’s`, hint: 'Cast it.' }),
+    )
+  }
+  if (definition.source.where !== undefined) await condition(definition.source.where, 'the source’s where', {})
+  for (const feature of definition.features) {
+    const { aggregate, argument, where, divisor, by } = feature
+    const place: Place = { feature: feature.name }
+    if (where !== null) await condition(where, 'where', place)
+    if (by !== undefined && by !== null) await argumentType(by, place)
+    if (divisor !== undefined) {
+      if (divisor.where !== null) await condition(divisor.where, 'the divisor’s where', place)
+      if (divisor.argument !== null) requireKind(aggregate, await argumentType(divisor.argument, place))
+    }
     if (argument === null) continue
-    const sql = argument.kind === 'column' ? quoteIdentifier(argument.name) : argument.sql
-    const at: Place = argument.kind === 'column' ? { ...place, column: argument.name } : place
-    if (argument.kind === 'column') requireColumn(argument.name, at)
-    const type = primitive(await bind(sql, source, at), sql, at)
-    if (needsNumber(feature.aggregate) && !isNumeric(type)) {
-      refuse(at, {
-        message: `${feature.aggregate} needs a number, and \`${argument.kind === 'column' ? argument.name : sql}\` is ${typeName(type)}`,
-        hint: 'Aggregate a numeric column, or cast: sql`CAST(… AS DOUBLE)`.',
-      })
-    }
-    expressionTypes[`feature:${feature.name}`] = type
+    const found = await argumentType(argument, place)
+    requireKind(aggregate, found)
+    expressionTypes[`feature:${feature.name}`] = found.type
   }
 
   const output: Scope = {
@@ -146,18 +181,52 @@ export async function checkDefinition(
   }
   return { expressionTypes }
 
-  function checkEventTime(): void {
-    const { eventTime } = definition.source
-    requireColumn(eventTime, { column: eventTime })
-    const type = source.columns.get(eventTime)
-    if (type !== undefined && eventTimeTypes.includes(type)) return
-    refuse(
-      { column: eventTime },
-      {
-        message: `the source's event time is ${typeName(type ?? null)}, not a time`,
-        hint: 'Name a column of type timestamp, timestamptz or date, or import the column as one.',
-      },
-    )
+  function requireKind(
+    aggregate: FeatureDefinition['aggregate'],
+    { type, shown, place }: { readonly type: PrimitiveType; readonly shown: string; readonly place: Place },
+  ): void {
+    if (numeric.has(aggregate) && !isNumeric(type)) {
+      refuse(place, {
+        message: `${aggregate} needs a number, and \`${shown}\` is ${typeName(type)}`,
+        hint: 'Aggregate a numeric column, or cast: sql`CAST(… AS DOUBLE)`.',
+      })
+    }
+    if (logical.has(aggregate) && type !== 'boolean') {
+      refuse(place, {
+        message: `${aggregate} needs a condition, and \`${shown}\` is ${typeName(type)}`,
+        hint: 'Write a comparison, for example sql`delay > 15`.',
+      })
+    }
+  }
+
+  function checkTime(name: string, unit: string | undefined, role: string): void {
+    requireColumn(name, { column: name })
+    const type = table.get(name)
+    if (type === undefined) {
+      refuse(
+        { column: name },
+        {
+          message: `the source's ${role} is a computed column`,
+          hint: 'Name a column of the table: its bounds tell which files are read. A number needs its unit only.',
+        },
+      )
+    } else if (unit === undefined && !timeTypes.includes(type)) {
+      refuse(
+        { column: name },
+        {
+          message: `the source's ${role} is ${typeName(type)}, not a time`,
+          hint: 'Name a column of type timestamp, timestamptz or date, give a number its unit, or import the column as one.',
+        },
+      )
+    } else if (unit !== undefined && type !== 'int' && type !== 'long' && !(type === 'double' && unit === 's')) {
+      refuse(
+        { column: name },
+        {
+          message: `the source's ${role} is ${typeName(type)}, and a unit is for whole numbers`,
+          hint: 'Leave the unit out for a timestamp or a date; seconds may be a double.',
+        },
+      )
+    }
   }
 
   function requireColumn(name: string, place: Place): void {
@@ -171,8 +240,19 @@ export async function checkDefinition(
   }
 }
 
-const needsNumber = (aggregate: FeatureDefinition['aggregate']): boolean =>
-  ['sum', 'avg', 'stddev', 'variance', 'quantile'].includes(aggregate)
+const numeric: ReadonlySet<FeatureDefinition['aggregate']> = new Set([
+  'sum',
+  'avg',
+  'stddev',
+  'variance',
+  'quantile',
+  'approx_quantile',
+  'histogram',
+  'ratio',
+  'decayed_sum',
+  'decayed_avg',
+])
+const logical: ReadonlySet<FeatureDefinition['aggregate']> = new Set(['bool_and', 'bool_or', 'rate'])
 
 const isNumeric = (type: PrimitiveType): boolean =>
   ['int', 'long', 'float', 'double'].includes(type) || decimalShape(type) !== null

@@ -66,12 +66,17 @@ const maxPartitions = 1_000_000
  */
 export function partitionsOf(
   range: { readonly from: string; readonly to: string },
-  grid: { readonly unit: PartitionUnit; readonly everyMicros: Micros; readonly every: string },
+  grid: {
+    readonly unit: PartitionUnit
+    /** Null where the grid's points are no multiples of a length: months, days of a time zone, rows after each event. */
+    readonly everyMicros: Micros | null
+    readonly every: string
+  },
 ): Partition[] {
   const bounds = { from: parseInstant(range.from, 'from'), to: parseInstant(range.to, 'to') }
   for (const field of ['from', 'to'] as const) {
     const instant = bounds[field]
-    const offGrid = floorMod(instant, grid.everyMicros) !== 0n
+    const offGrid = grid.everyMicros !== null && floorMod(instant, grid.everyMicros) !== 0n
     const ordinal = partitionOrdinal(grid.unit, instant)
     const partition = partitionAt(grid.unit, ordinal)
     if (!offGrid && partition.from === instant) continue

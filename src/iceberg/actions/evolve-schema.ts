@@ -1,6 +1,11 @@
 import { HindcastError } from '../../contract/index.ts'
-import type { NestedField, Schema } from '../types/schema.ts'
+import type { IcebergType, NestedField, Schema } from '../types/schema.ts'
 import type { TableMetadata } from '../metadata/table-metadata.ts'
+import { assignTypeIds } from '../types/types.ts'
+
+/** Whatever the ids inside. */
+const sameType = (a: IcebergType, b: IcebergType): boolean =>
+  JSON.stringify(assignTypeIds(a, () => 0)) === JSON.stringify(assignTypeIds(b, () => 0))
 
 /**
  * The schema that a table must have to hold rows of `desired`: a column that keeps its name and type keeps its field id, any other is
@@ -14,8 +19,8 @@ export function evolveSchema(metadata: TableMetadata, desired: Schema): Schema {
   let nextId = metadata.lastColumnId + 1
   const fields = desired.fields.map((field): NestedField => {
     const old = known.get(field.name)
-    if (old !== undefined && old.type === field.type && (old.required || !field.required))
-      return { ...field, id: old.id }
+    if (old !== undefined && sameType(old.type, field.type) && (old.required || !field.required))
+      return { ...field, id: old.id, type: old.type }
     if (field.required) {
       throw new HindcastError(
         'SCHEMA_INCOMPATIBLE',
@@ -23,7 +28,8 @@ export function evolveSchema(metadata: TableMetadata, desired: Schema): Schema {
         { hint: 'A view whose keys change is another view: give it a new name.', context: { column: field.name } },
       )
     }
-    return { ...field, id: nextId++ }
+    const id = nextId++
+    return { ...field, id, type: assignTypeIds(field.type, () => nextId++) }
   })
   const identifiers = fields.filter(({ required }) => required).map(({ id }) => id)
   const same = metadata.schemas.find((schema) => JSON.stringify(schema.fields) === JSON.stringify(fields))

@@ -70,8 +70,10 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const { config } = runtime.settings
   const definitions = await loadDefinitions(runtime.settings)
   const { definition, file } = findView(definitions, input.view)
-  const everyMicros = parseDuration(definition.every, 'every')
-  const partitions = partitionsOf(input, { unit: definition.partitionBy, everyMicros, every: definition.every })
+  const { every, timeZone, rows } = definition
+  const isPlain = !every.endsWith('mo') && timeZone === undefined && rows === undefined
+  const everyMicros = isPlain ? parseDuration(every, 'every') : null
+  const partitions = partitionsOf(input, { unit: definition.partitionBy, everyMicros, every })
 
   const source = await pinSource(runtime, definition, input.asOf)
   const { checked, engine } = await runtime.withEngine(async (db) => ({

@@ -11,7 +11,7 @@ import {
   type Table,
   type TableIdentifier,
 } from '../../iceberg/index.ts'
-import type { ViewDefinition } from '../../definition/index.ts'
+import type { EpochUnit, ViewDefinition } from '../../definition/index.ts'
 import type { SourceFile } from '../../plan/index.ts'
 import { uncertainColumns } from '../file-branches.ts'
 import { requireParquet } from '../parquet-schema.ts'
@@ -25,6 +25,8 @@ export interface PinnedSource {
   readonly snapshot: Snapshot
   readonly schema: Schema
   readonly eventTime: NestedField
+  /** Where the event time is a number. */
+  readonly eventTimeUnit: EpochUnit | null
 }
 
 /** Loads a view's source and pins its newest snapshot, or the one of `asOf` (a time, or a snapshot id). */
@@ -53,7 +55,7 @@ export async function pinSource(
       },
     )
   }
-  return { table, snapshot, schema, eventTime }
+  return { table, snapshot, schema, eventTime, eventTimeUnit: view.source.eventTimeUnit ?? null }
 }
 
 /** The identifier of a source table, which definitions name as `namespace.table`. */
@@ -119,8 +121,8 @@ export async function sourceFiles(
     const nulls = dataFile.nullValueCounts?.get(id) ?? 0n
     nullEventTimes += nulls
     if (nulls === dataFile.recordCount) continue
-    const from = bound(source.eventTime, dataFile.lowerBounds?.get(id))
-    const to = bound(source.eventTime, dataFile.upperBounds?.get(id))
+    const from = bound(source, dataFile.lowerBounds?.get(id))
+    const to = bound(source, dataFile.upperBounds?.get(id))
     if ((to !== null && to < range.from) || (from !== null && from >= range.to)) continue
     kept.push(task)
     described.push({
@@ -138,12 +140,29 @@ export async function sourceFiles(
 const deleteIdentity = ({ dataFile: { filePath, contentOffset } }: DeleteFile): string =>
   `${filePath}\t${contentOffset ?? ''}`
 
-function bound(field: NestedField, encoded: Uint8Array | undefined): Micros | null {
-  if (encoded === undefined || typeof field.type !== 'string') return null
-  const value = decodeSingleValue(field.type, encoded)
-  if (typeof value === 'bigint') return value
-  if (typeof value === 'number') return BigInt(value) * MICROS_PER_DAY
-  return null
+/** A bound of the event time, rounded down to microseconds; null where there is none. */
+function bound({ eventTime, eventTimeUnit }: PinnedSource, encoded: Uint8Array | undefined): Micros | null {
+  const { type } = eventTime
+  if (encoded === undefined || typeof type !== 'string') return null
+  const value = decodeSingleValue(type, encoded)
+  if (eventTimeUnit !== null) return epochMicros(value, eventTimeUnit)
+  if (typeof value === 'bigint') return type === 'timestamp_ns' ? floorDiv(value, 1000n) : value
+  return typeof value === 'number' ? BigInt(value) * MICROS_PER_DAY : null
+}
+
+const microsOf: Readonly<Record<Exclude<EpochUnit, 'ns'>, bigint>> = {
+  d: MICROS_PER_DAY,
+  s: 1_000_000n,
+  ms: 1000n,
+  us: 1n,
+}
+
+function epochMicros(value: unknown, unit: EpochUnit): Micros | null {
+  if (typeof value === 'number' && !Number.isInteger(value)) {
+    return Number.isFinite(value) ? BigInt(Math.floor(value * 1e6)) : null
+  }
+  if (typeof value !== 'number' && typeof value !== 'bigint') return null
+  return unit === 'ns' ? floorDiv(BigInt(value), 1000n) : BigInt(value) * microsOf[unit]
 }
 
 /** What identifies the columns that a view reads: a name that came to mean another field is another source. */

@@ -1,7 +1,8 @@
 import { HindcastError, summaryKeys, type StagedSnapshot } from '../../contract/index.ts'
-import { SEMANTICS_VERSION } from '../../definition/index.ts'
+import { describingProperties, SEMANTICS_VERSION } from '../../definition/index.ts'
 import {
   evolveSchema,
+  highestFieldId,
   overwritePartitions,
   type Snapshot,
   type Table,
@@ -77,7 +78,7 @@ export async function stageOnHead(
       summary: snapshotSummary(plan),
       refRetention: { maxRefAgeMs: runtime.settings.config.limits.stagedRetentionDays * msPerDay },
     })
-    const outcome = await runtime.catalog.commit(table, withSchema(plan, table, change))
+    const outcome = await runtime.catalog.commit(table, withProse(plan, table, withSchema(plan, table, change)))
     if (outcome.status === 'committed') return { table: outcome.table, snapshot, head }
     // Lost race or lost answer: look again. Nothing is deleted, for it may have been applied.
     lastReason = outcome.status === 'conflicted' ? outcome.reason : 'the answer to the commit was lost'
@@ -91,7 +92,7 @@ export async function stageOnHead(
 function withSchema(plan: BackfillPlan, table: Table, change: TableChange): TableChange {
   const { schema } = plan.target
   if (table.metadata.schemas.some(({ schemaId }) => schemaId === schema.schemaId)) return change
-  const lastColumnId = Math.max(table.metadata.lastColumnId, ...schema.fields.map(({ id }) => id))
+  const lastColumnId = Math.max(table.metadata.lastColumnId, highestFieldId(schema))
   const addSchema: TableUpdate = { action: 'add-schema', schema, lastColumnId }
   return {
     requirements: [
@@ -100,6 +101,20 @@ function withSchema(plan: BackfillPlan, table: Table, change: TableChange): Tabl
     ],
     updates: [addSchema, ...change.updates],
   }
+}
+
+/** What people are told of the table, where that is not what it says yet. It changes no value, so it need not wait for the audits. */
+function withProse(plan: BackfillPlan, table: Table, change: TableChange): TableChange {
+  const wanted = describingProperties(plan.definition)
+  const { properties } = table.metadata
+  const isOurs = (key: string): boolean => key.startsWith('hindcast.feature.') || key === 'hindcast.tags'
+  const updates = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => properties[key] !== value))
+  const removals = Object.keys(properties).filter((key) => isOurs(key) && wanted[key] === undefined)
+  const prose: TableUpdate[] = [
+    ...(Object.keys(updates).length === 0 ? [] : [{ action: 'set-properties' as const, updates }]),
+    ...(removals.length === 0 ? [] : [{ action: 'remove-properties' as const, removals }]),
+  ]
+  return { ...change, updates: [...change.updates, ...prose] }
 }
 
 async function ensureTable(runtime: Runtime, plan: BackfillPlan): Promise<Table> {
@@ -126,6 +141,7 @@ async function ensureTable(runtime: Runtime, plan: BackfillPlan): Promise<Table>
       properties: {
         'write.parquet.compression-codec': 'zstd',
         'hindcast.view': plan.summary.view,
+        ...describingProperties(plan.definition),
       },
     })
   } catch (error) {

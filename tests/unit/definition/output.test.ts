@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import {
   canonicalView,
   count,
+  describingProperties,
   entity,
   first,
   last,
@@ -11,6 +12,7 @@ import {
   outputSchema,
   sql,
   sum,
+  type ViewDefinition,
 } from '../../../src/definition/index.ts'
 import type { PrimitiveType } from '../../../src/iceberg/types/schema.ts'
 import { originDelays } from '../../../features/origin-delays.ts'
@@ -125,4 +127,48 @@ test.each([
       message: expect.stringContaining(`key origin: declared as ${declared}, but the source's column is ${found}`),
     }),
   )
+})
+
+const featureOf = (feature: Partial<ViewDefinition['features'][number]>): ViewDefinition => ({
+  ...definitionOf({ features: { n: count({ over: ['7d'] }) } }),
+  features: [
+    {
+      name: 'f',
+      aggregate: 'last_k',
+      argument: { kind: 'column', name: 'delay' },
+      where: null,
+      windows: ['7d', 'lifetime', '7d offset 1d'],
+      ...feature,
+    },
+  ],
+})
+
+const nested = (feature: Partial<ViewDefinition['features'][number]>) =>
+  outputSchema(featureOf(feature), flightsSchema, { 'feature:f': 'long' }).fields.slice(2)
+
+test('lists and maps of buckets have ids of their own, after those of all columns', () => {
+  const [first, second, third] = nested({})
+  expect([first?.name, second?.name, third?.name]).toEqual(['f_7d', 'f_lifetime', 'f_7d_offset_1d'])
+  expect(first?.type).toEqual({ type: 'list', elementId: 6, elementRequired: false, element: 'long' })
+  expect(third?.type).toMatchObject({ elementId: 8 })
+  const [histogram] = nested({ aggregate: 'histogram', edges: [0], by: { kind: 'column', name: 'origin' } })
+  expect(histogram?.type).toMatchObject({ type: 'map', key: 'string', value: { type: 'list', element: 'long' } })
+})
+
+test('docs tell windows that end before the feature time, and those without a beginning', () => {
+  expect(nested({ aggregate: 'sum' }).map(({ doc }) => doc)).toEqual([
+    'sum of delay over 7d before feature_time',
+    'sum of delay from the first event to feature_time',
+    'sum of delay over 7d to 1d before feature_time',
+  ])
+})
+
+test('a table’s properties tell of its view, and of the features that say more', () => {
+  const view = { ...featureOf({ owner: 'ops', tags: ['a', 'b'] }), description: 'late planes', tags: ['x'] }
+  expect(describingProperties(view)).toEqual({
+    comment: 'late planes',
+    'hindcast.tags': 'x',
+    'hindcast.feature.f.owner': 'ops',
+    'hindcast.feature.f.tags': 'a, b',
+  })
 })
