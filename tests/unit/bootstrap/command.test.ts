@@ -49,6 +49,16 @@ test('it finds its folder through a chain of links, absolute and relative', asyn
   expect(JSON.parse(stdout)).toMatchObject({ main: join(dir.path, 'the clone/cli/main.ts') })
 })
 
+test('queries of a worker with many cores leave threads to the files', async () => {
+  await using dir = await tempDir()
+  const program = await clone(dir.path, 'cli/main.ts')
+  await writeFile(join(dir.path, 'cli/main.ts'), 'console.log(process.env.UV_THREADPOOL_SIZE)\n')
+  const threads = async (env: NodeJS.ProcessEnv) => (await run(program, [], { env })).stdout.trim()
+  const { UV_THREADPOOL_SIZE: _, ...env } = process.env
+  expect(await threads(env)).toBe('64')
+  expect(await threads({ ...env, UV_THREADPOOL_SIZE: '9' })).toBe('9')
+})
+
 test('without sources it runs what the build made', async () => {
   await using dir = await tempDir()
   const { stdout } = await run(await clone(dir.path, 'dist/cli/main.js'), [])
