@@ -1,46 +1,42 @@
 import { z } from 'zod'
 import { describeIssue, HindcastError } from '../contract/index.ts'
-import { aggregates, keyTypes, viewDefinitionSchema, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
+import { authoredFeature, canonicalFeature, defined, fragment, text } from './canonical-feature.ts'
+import { epochUnits, keyTypeSchema, viewDefinitionSchema, type ViewDefinition } from './canonical.ts'
 import { checkLaws } from './laws.ts'
 import type { FeatureView } from './dsl.ts'
 
-const fragment = z.strictObject({ kind: z.literal('sql'), text: z.string().min(1, 'is empty') }, 'write sql`…`')
 const blocking = z.boolean()
-const text = z.string().min(1, 'is empty')
-
-const feature = z.strictObject(
-  {
-    kind: z.literal('feature'),
-    aggregate: z.enum(aggregates),
-    argument: z.union([text, fragment], 'name a column, or write sql`…`').nullable(),
-    quantile: z.number().gt(0, 'must lie between 0 and 1').lt(1, 'must lie between 0 and 1').optional(),
-    options: z.strictObject(
-      {
-        over: z.array(z.string(), "list windows: over: ['7d']").min(1, "list at least one window: over: ['7d']"),
-        where: fragment.optional(),
-        description: text.optional(),
-      },
-      "give the windows: { over: ['7d'] }",
-    ),
-  },
-  'must be made by count, sum, avg, min, max, stddev, variance, countDistinct, first, last or quantile',
-)
+const unit = z.enum(epochUnits, "must be 'd', 's', 'ms', 'us' or 'ns'").optional()
+const keyType = z.union([keyTypeSchema], 'is no type that a key has: string, long, date, decimal(9, 2), …')
 
 /** What `featureView` returns, as Node runs it: nobody has checked its types. */
 const authoredView = z.strictObject({
   kind: z.literal('feature_view'),
   name: z.string(),
   entity: z.strictObject(
-    { kind: z.literal('entity'), name: z.string(), keys: z.record(z.string(), z.enum(keyTypes)) },
+    { kind: z.literal('entity'), name: z.string(), keys: z.record(z.string(), keyType) },
     'must be made by entity()',
   ),
   source: z.strictObject(
-    { kind: z.literal('source'), name: z.string(), table: z.string(), eventTime: text },
+    {
+      kind: z.literal('source'),
+      name: z.string(),
+      table: z.string(),
+      eventTime: text,
+      eventTimeUnit: unit,
+      knownTime: text.optional(),
+      knownTimeUnit: unit,
+      sequence: text.optional(),
+      where: fragment.optional(),
+      columns: z.record(z.string(), fragment, 'name each: { columns: { late: sql`delay > 15` } }').optional(),
+    },
     'must be made by source()',
   ),
   every: z.string(),
+  timeZone: text.optional(),
+  rows: z.literal('on_change', "must be 'on_change', or left out for a row at every step").optional(),
   partitionBy: z.enum(['hour', 'day', 'month']).default('day'),
-  features: z.record(z.string(), feature),
+  features: z.record(z.string(), authoredFeature),
   derived: z
     .record(
       z.string(),
@@ -68,7 +64,7 @@ const authoredView = z.strictObject({
   tags: z.array(text).optional(),
 })
 
-type AuthoredFeature = z.output<typeof feature>
+type AuthoredView = z.output<typeof authoredView>
 
 /**
  * The JSON form of a view as its author wrote it.
@@ -77,48 +73,35 @@ type AuthoredFeature = z.output<typeof feature>
 export function canonicalView(view: FeatureView): ViewDefinition {
   const parsed = authoredView.safeParse(view)
   if (!parsed.success) throw malformed(view, parsed.error.issues)
-  const { kind: _, entity, source, features, derived, description, owner, tags, ...rest } = parsed.data
+  const { kind: _, entity, source, features, derived, timeZone, rows, description, owner, tags, ...rest } = parsed.data
   const candidate = {
     ...rest,
     version: 1,
     entity: { name: entity.name, keys: Object.entries(entity.keys).map(([name, type]) => ({ name, type })) },
-    source: { name: source.name, table: source.table, eventTime: source.eventTime },
+    source: canonicalSource(source),
     features: Object.entries(features).map(([name, authored]) => canonicalFeature(name, authored)),
     derived: Object.entries(derived).map(([name, authored]) =>
       'kind' in authored
         ? { name, sql: authored.text }
         : { name, sql: authored.sql.text, ...defined({ description: authored.description }) },
     ),
-    ...defined({ description, owner, tags }),
+    ...defined({ timeZone, rows, description, owner, tags }),
   } satisfies Omit<ViewDefinition, 'version'> & { version: 1 }
   checkLaws(candidate)
   return viewDefinitionSchema.parse(candidate)
 }
 
-function canonicalFeature(
-  name: string,
-  { aggregate, argument, quantile, options }: AuthoredFeature,
-): FeatureDefinition {
+function canonicalSource(source: AuthoredView['source']): ViewDefinition['source'] {
+  const { name, table, eventTime, eventTimeUnit, knownTime, knownTimeUnit, sequence, where, columns } = source
+  const computed = Object.entries(columns ?? {}).map(([column, { text: written }]) => ({ name: column, sql: written }))
   return {
     name,
-    aggregate,
-    argument:
-      argument === null
-        ? null
-        : typeof argument === 'string'
-          ? { kind: 'column', name: argument }
-          : { kind: 'sql', sql: argument.text },
-    where: options.where?.text ?? null,
-    windows: options.over,
-    ...defined({ quantile, description: options.description }),
+    table,
+    eventTime,
+    ...defined({ eventTimeUnit, knownTime, knownTimeUnit, sequence, where: where?.text }),
+    ...(columns === undefined ? {} : { columns: computed }),
   }
 }
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
-
-/** Without the members that are undefined, which JSON has not. */
-const defined = <T extends object>(members: T): Defined<T> =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>
 
 function malformed(view: FeatureView, issues: readonly z.core.$ZodIssue[]): HindcastError {
   const [issue] = issues

@@ -49,7 +49,8 @@ export const keyTypes = [
 ] as const
 export type KeyType = (typeof keyTypes)[number] | `decimal(${number}, ${number})`
 
-const keyType = z.union([
+/** The schema of `KeyType`, apart from a decimal's scale that exceeds its precision. */
+export const keyTypeSchema = z.union([
   z.enum(keyTypes),
   z.templateLiteral(['decimal(', z.int().positive().max(38), ', ', z.int().nonnegative().max(38), ')']),
 ])
@@ -150,7 +151,7 @@ export const viewDefinitionSchema = z
       .strictObject({
         name: z.string(),
         keys: z
-          .array(z.strictObject({ name: z.string(), type: keyType }).readonly())
+          .array(z.strictObject({ name: z.string(), type: keyTypeSchema }).readonly())
           .min(1)
           .readonly(),
       })

@@ -1,8 +1,6 @@
-import type { Aggregate, KeyType } from './canonical.ts'
+import type { EpochUnit, KeyType } from './canonical.ts'
+import type { Duration, FeatureColumns, Features } from './features.ts'
 import type { SqlFragment } from './sql.ts'
-
-/** A fixed length of time: `15m`, `1h`, `7d`, `2w`. */
-export type Duration = `${number}${'s' | 'm' | 'h' | 'd' | 'w'}`
 
 /** What a feature describes, and its key columns, which the source has by the same names. */
 export interface Entity<Keys extends Readonly<Record<string, KeyType>> = Readonly<Record<string, KeyType>>> {
@@ -17,26 +15,20 @@ export interface Source {
   readonly name: string
   /** `namespace.table` */
   readonly table: string
+  /** Column of a time type, or of numbers with `eventTimeUnit`. */
   readonly eventTime: string
-}
-
-export interface FeatureOptions<Window extends Duration = Duration> {
-  /** Lengths of the windows before the feature time; each becomes a column. */
-  readonly over: readonly [Window, ...Window[]]
-  /** Only events where this is true count. */
+  /** What a number of an event time counts from 1970 on. */
+  readonly eventTimeUnit?: EpochUnit
+  /** Column of when an event became known: no row before that sees it. */
+  readonly knownTime?: string
+  readonly knownTimeUnit?: EpochUnit
+  /** Column that orders events of one time, null first. */
+  readonly sequence?: string
+  /** Only rows where this is true are events. */
   readonly where?: SqlFragment
-  readonly description?: string
+  /** Computed columns, which see the table's columns and the computed ones before them. */
+  readonly columns?: Readonly<Record<string, SqlFragment>>
 }
-
-export interface Feature<A extends Aggregate = Aggregate, Window extends Duration = Duration> {
-  readonly kind: 'feature'
-  readonly aggregate: A
-  readonly argument: string | SqlFragment | null
-  readonly quantile?: number
-  readonly options: FeatureOptions<Window>
-}
-
-export type Features = Readonly<Record<string, Feature>>
 
 export interface DescribedSql {
   readonly sql: SqlFragment
@@ -62,13 +54,6 @@ export interface DriftAudit<Column extends string = string> {
 }
 export type Audit<Column extends string = string> = UniqueAudit | NullRateAudit<Column> | DriftAudit<Column>
 
-type WindowOf<F> = F extends Feature<Aggregate, infer Window> ? Window : never
-
-/** Names of the columns that features give: `delay_avg_7d`. */
-export type FeatureColumns<F extends Features> = {
-  [Name in keyof F & string]: `${Name}_${WindowOf<F[Name]>}`
-}[keyof F & string]
-
 export interface FeatureViewOptions<
   Name extends string = string,
   Keys extends Readonly<Record<string, KeyType>> = Readonly<Record<string, KeyType>>,
@@ -79,8 +64,12 @@ export interface FeatureViewOptions<
   readonly name: Name
   readonly entity: Entity<Keys>
   readonly source: Source
-  /** The step between feature times. */
+  /** The step between feature times, counted from 1970 on. */
   readonly every: Duration
+  /** An IANA name, such as `Europe/Berlin`, whose days, weeks and months steps and windows are; UTC unless given. */
+  readonly timeZone?: string
+  /** `on_change`: a row right after each event of an entity, in place of rows at every step. */
+  readonly rows?: 'on_change'
   /** What one partition of the table holds; by default a day. */
   readonly partitionBy?: 'hour' | 'day' | 'month'
   readonly features: F
@@ -122,42 +111,6 @@ export const featureView = <
 
 export const isFeatureView = (value: unknown): value is FeatureView =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'feature_view'
-
-const aggregateOf =
-  <A extends Aggregate>(aggregate: A) =>
-  /** @param argument a source column's name, or a row expression */
-  <const Window extends Duration>(
-    argument: string | SqlFragment,
-    options: FeatureOptions<Window>,
-  ): Feature<A, Window> =>
-    Object.freeze({ kind: 'feature', aggregate, argument, options })
-
-/** Number of events. */
-export const count = <const Window extends Duration>(options: FeatureOptions<Window>): Feature<'count', Window> =>
-  Object.freeze({ kind: 'feature', aggregate: 'count', argument: null, options })
-
-export const sum = aggregateOf('sum')
-export const avg = aggregateOf('avg')
-export const min = aggregateOf('min')
-export const max = aggregateOf('max')
-/** The sample's standard deviation: null below two values. */
-export const stddev = aggregateOf('stddev')
-/** The sample's variance: null below two values. */
-export const variance = aggregateOf('variance')
-/** Number of distinct values, nulls aside. */
-export const countDistinct = aggregateOf('count_distinct')
-/** Value of the earliest event; the smaller one where event times tie. */
-export const first = aggregateOf('first')
-/** Value of the latest event; the larger one where event times tie. */
-export const last = aggregateOf('last')
-
-/** The exact quantile, linearly interpolated. @param q in (0, 1): 0.5 is the median */
-export const quantile = <const Window extends Duration>(
-  argument: string | SqlFragment,
-  q: number,
-  options: FeatureOptions<Window>,
-): Feature<'quantile', Window> =>
-  Object.freeze({ kind: 'feature', aggregate: 'quantile', argument, quantile: q, options })
 
 interface Blocking {
   /** Whether failing it keeps the run from being published (the default), or only warns. */
