@@ -1,7 +1,7 @@
 /** The events that a slice's rows see, with what the features aggregate of each. */
 import { referencedColumns, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
-import type { Micros } from '../contract/index.ts'
+import { HindcastError, type Micros } from '../contract/index.ts'
 import { eventTime, knownTime } from './event-time.ts'
 import type { FloatRange } from './exact-sums.ts'
 import { numberKind, parenthesized, valueColumn, viewInputs, type EventFacts, type Inputs } from './inputs.ts'
@@ -11,11 +11,24 @@ import type { Grid } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
 
 /** The source columns that a view reads, in the source's order. */
-export const requiredColumns = (definition: ViewDefinition, sourceColumnNames: readonly string[]): string[] =>
-  referencedColumns(definition, sourceColumnNames)
+export function requiredColumns(definition: ViewDefinition, sourceColumnNames: readonly string[]): string[] {
+  requireSupported(definition)
+  return referencedColumns(definition, sourceColumnNames)
+}
+
+/** @throws FEATURE_UNSUPPORTED for what the language has and this compiler does not */
+function requireSupported({ name, source }: ViewDefinition): void {
+  if (source.joins === undefined) return
+  throw new HindcastError('FEATURE_UNSUPPORTED', `view ${name}: joins cannot be computed yet`, {
+    hint: 'Join the tables before they are imported.',
+    context: { view: name },
+  })
+}
 
 /** The table's rows with the computed columns, without those that the source leaves out. */
-function sourceRelation({ source }: ViewDefinition): string {
+function sourceRelation(definition: ViewDefinition): string {
+  requireSupported(definition)
+  const { source } = definition
   const computed = (source.columns ?? []).map(({ name, sql }) => `${parenthesized(sql)} AS ${quoteIdentifier(name)}`)
   const where = source.where === undefined ? '' : ` WHERE ${parenthesized(source.where)}`
   return computed.length === 0 && where === ''

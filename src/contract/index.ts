@@ -42,6 +42,7 @@ export {
   parseInstant,
   type Micros,
 } from './instant.ts'
+export { parsePeriod, type Period } from './period.ts'
 export type { Plan, PlannedPartition, PlannedSlice, SlicePartition } from './plan.ts'
 export { buildRecordSchema, summaryKeys, type BuildRecord, type LedgerEntry } from './record.ts'
 export { nearest } from './suggest.ts'

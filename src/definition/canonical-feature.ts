@@ -69,17 +69,20 @@ export function canonicalFeature(name: string, authored: AuthoredFeature): Featu
       quantile,
       error,
       k: k ?? limit,
-      edges,
+      edges: edges?.map(withoutMinusZero),
       halfLife,
       divisor: divisor === undefined ? undefined : canonicalDivisor(divisor, where),
       by: by === undefined ? undefined : canonicalArgument(by),
-      empty,
+      empty: typeof empty === 'number' ? withoutMinusZero(empty) : empty,
       description,
       owner,
       tags,
     }),
   }
 }
+
+/** JSON has no -0. */
+const withoutMinusZero = (value: number): number => value + 0
 
 const canonicalArgument = (argument: AuthoredArgument): NonNullable<FeatureDefinition['argument']> =>
   typeof argument === 'string' ? { kind: 'column', name: argument } : { kind: 'sql', sql: argument.text }

@@ -1,84 +1,24 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { describeIssue, HindcastError } from '../contract/index.ts'
-import { authoredFeature, canonicalFeature, defined, fragment, text } from './canonical-feature.ts'
-import { epochUnits, keyTypeSchema, viewDefinitionSchema, type ViewDefinition } from './canonical.ts'
-import { checkLaws } from './laws.ts'
+import { authoredViewSchema, type AuthoredSource } from './authored-view.ts'
+import { canonicalFeature, defined } from './canonical-feature.ts'
+import { viewDefinitionSchema, type SourceDefinition, type ViewDefinition } from './canonical.ts'
 import type { FeatureView } from './dsl.ts'
-
-const blocking = z.boolean()
-const unit = z.enum(epochUnits, "must be 'd', 's', 'ms', 'us' or 'ns'").optional()
-const keyType = z.union([keyTypeSchema], 'is no type that a key has: string, long, date, decimal(9, 2), …')
-
-/** What `featureView` returns, as Node runs it: nobody has checked its types. */
-const authoredView = z.strictObject({
-  kind: z.literal('feature_view'),
-  name: z.string(),
-  entity: z.strictObject(
-    { kind: z.literal('entity'), name: z.string(), keys: z.record(z.string(), keyType) },
-    'must be made by entity()',
-  ),
-  source: z.strictObject(
-    {
-      kind: z.literal('source'),
-      name: z.string(),
-      table: z.string(),
-      eventTime: text,
-      eventTimeUnit: unit,
-      knownTime: text.optional(),
-      knownTimeUnit: unit,
-      sequence: text.optional(),
-      where: fragment.optional(),
-      columns: z.record(z.string(), fragment, 'name each: { columns: { late: sql`delay > 15` } }').optional(),
-    },
-    'must be made by source()',
-  ),
-  every: z.string(),
-  timeZone: text.optional(),
-  rows: z.literal('on_change', "must be 'on_change', or left out for a row at every step").optional(),
-  partitionBy: z.enum(['hour', 'day', 'month']).default('day'),
-  features: z.record(z.string(), authoredFeature),
-  derived: z
-    .record(
-      z.string(),
-      z.union(
-        [fragment, z.strictObject({ sql: fragment, description: text.optional() })],
-        'write sql`…`, or { sql: sql`…`, description }',
-      ),
-    )
-    .default({}),
-  audits: z
-    .array(
-      z.discriminatedUnion(
-        'kind',
-        [
-          z.strictObject({ kind: z.literal('unique'), blocking }),
-          z.strictObject({ kind: z.literal('null_rate'), column: z.string(), max: z.number().min(0).max(1), blocking }),
-          z.strictObject({ kind: z.literal('drift'), column: z.string(), psi: z.number().positive(), blocking }),
-        ],
-        'must be made by unique, nullRate or drift',
-      ),
-    )
-    .default([]),
-  description: text.optional(),
-  owner: text.optional(),
-  tags: z.array(text).optional(),
-})
-
-type AuthoredView = z.output<typeof authoredView>
+import { checkLaws } from './laws.ts'
 
 /**
  * The JSON form of a view as its author wrote it.
  * @throws DEFINITION_INVALID naming the view, and the feature and column where there is one, with how to mend it
  */
 export function canonicalView(view: FeatureView): ViewDefinition {
-  const parsed = authoredView.safeParse(view)
+  const parsed = authoredViewSchema.safeParse(view)
   if (!parsed.success) throw malformed(view, parsed.error.issues)
   const { kind: _, entity, source, features, derived, timeZone, rows, description, owner, tags, ...rest } = parsed.data
   const candidate = {
     ...rest,
     version: 1,
     entity: { name: entity.name, keys: Object.entries(entity.keys).map(([name, type]) => ({ name, type })) },
-    source: canonicalSource(source),
+    source: canonicalSource(source, rest.name),
     features: Object.entries(features).map(([name, authored]) => canonicalFeature(name, authored)),
     derived: Object.entries(derived).map(([name, authored]) =>
       'kind' in authored
@@ -91,15 +31,32 @@ export function canonicalView(view: FeatureView): ViewDefinition {
   return viewDefinitionSchema.parse(candidate)
 }
 
-function canonicalSource(source: AuthoredView['source']): ViewDefinition['source'] {
-  const { name, table, eventTime, eventTimeUnit, knownTime, knownTimeUnit, sequence, where, columns } = source
-  const computed = Object.entries(columns ?? {}).map(([column, { text: written }]) => ({ name: column, sql: written }))
+function canonicalSource(authored: AuthoredSource, viewName: string): SourceDefinition {
+  const { kind: _, table, view, eventTime, where, columns, joins, ...rest } = authored
+  const time = eventTime ?? (view === undefined ? undefined : 'feature_time')
+  if (time === undefined) {
+    throw new HindcastError('DEFINITION_INVALID', `view ${viewName}: source ${rest.name} has no event time`, {
+      hint: "Name the column: eventTime: 'date'.",
+      context: { view: viewName },
+    })
+  }
   return {
-    name,
-    table,
-    eventTime,
-    ...defined({ eventTimeUnit, knownTime, knownTimeUnit, sequence, where: where?.text }),
-    ...(columns === undefined ? {} : { columns: computed }),
+    ...defined({ ...rest, table, view, where: where?.text }),
+    name: rest.name,
+    eventTime: time,
+    ...(columns === undefined
+      ? {}
+      : { columns: Object.entries(columns).map(([name, { text: sql }]) => ({ name, sql })) }),
+    ...(joins === undefined
+      ? {}
+      : {
+          joins: Object.entries(joins).map(([name, { on, asOf, ...join }]) => ({
+            name,
+            ...join,
+            on: Object.entries(on).map(([column, equals]) => ({ column, equals })),
+            ...defined({ asOf }),
+          })),
+        }),
   }
 }
 

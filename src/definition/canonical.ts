@@ -49,11 +49,13 @@ export const keyTypes = [
 ] as const
 export type KeyType = (typeof keyTypes)[number] | `decimal(${number}, ${number})`
 
-/** The schema of `KeyType`, apart from a decimal's scale that exceeds its precision. */
-export const keyTypeSchema = z.union([
-  z.enum(keyTypes),
-  z.templateLiteral(['decimal(', z.int().positive().max(38), ', ', z.int().nonnegative().max(38), ')']),
-])
+export const keyTypeSchema = z.union(
+  [
+    z.enum(keyTypes),
+    z.templateLiteral(['decimal(', z.int().positive().max(38), ', ', z.int().nonnegative().max(38), ')']),
+  ],
+  `must be ${keyTypes.join(', ')} or decimal(p, s)`,
+)
 
 /** Units of numbers that count time from 1970 on. */
 export const epochUnits = ['d', 's', 'ms', 'us', 'ns'] as const
@@ -62,24 +64,22 @@ export type EpochUnit = (typeof epochUnits)[number]
 const description = z.string().min(1).exactOptional()
 const blocking = z.boolean()
 
-const argumentSchema = z
-  .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('column'), name: z.string().min(1) }).readonly(),
-    z.strictObject({ kind: z.literal('sql'), sql: z.string().min(1) }).readonly(),
-  ])
-  .nullable()
+const argumentSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('column'), name: z.string().min(1) }).readonly(),
+  z.strictObject({ kind: z.literal('sql'), sql: z.string().min(1) }).readonly(),
+])
 
 const featureSchema = z
   .strictObject({
     name: z.string(),
     aggregate: z.enum(aggregates),
-    /** What is aggregated, of each event; null for `count`. */
-    argument: argumentSchema,
+    /** What is aggregated, of each event; null for `count` and `time_since_last`. */
+    argument: argumentSchema.nullable(),
     /** A row expression over the source's columns: events where it is not true are left out. */
     where: z.string().min(1).nullable(),
     /** What a ratio's sum is divided by: a sum too. */
     divisor: z
-      .strictObject({ argument: argumentSchema, where: z.string().min(1).nullable() })
+      .strictObject({ argument: argumentSchema.nullable(), where: z.string().min(1).nullable() })
       .readonly()
       .exactOptional(),
     quantile: z.number().gt(0).lt(1).exactOptional(),
@@ -92,7 +92,7 @@ const featureSchema = z
     /** After which a value weighs half. */
     halfLife: z.string().exactOptional(),
     /** What each of the values is kept apart by, in a map. */
-    by: argumentSchema.exactOptional(),
+    by: argumentSchema.nullable().exactOptional(),
     /** The value over a window that holds nothing to aggregate, where it is not the aggregate's own. */
     empty: z.union([z.number(), z.string(), z.boolean()]).nullable().exactOptional(),
     /** `7d`, `lifetime`, `7d offset 1d`. One output column each, see `featureColumn`. */
@@ -120,10 +120,33 @@ const auditSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('drift'), column: z.string(), psi: z.number().positive(), blocking }).readonly(),
 ])
 
+/** Columns of a dimension table, found for each event. */
+const joinSchema = z
+  .strictObject({
+    /** Its columns come in as `<name>_<column>`. */
+    name: z.string(),
+    table: z.string(),
+    /** `column` of the events, the table's own or a computed one, equals `equals` of the dimension. */
+    on: z
+      .array(z.strictObject({ column: z.string().min(1), equals: z.string().min(1) }).readonly())
+      .min(1)
+      .readonly(),
+    /**
+     * Valid-from column of the dimension: its row with the greatest valid-from at or before the event time counts. Without it the
+     * dimension has one row a key; two are an error.
+     */
+    asOf: z.string().min(1).exactOptional(),
+    columns: z.array(z.string().min(1)).min(1).readonly(),
+  })
+  .readonly()
+
 const sourceSchema = z
   .strictObject({
     name: z.string(),
-    table: z.string(),
+    /** `namespace.table`; absent where `view` is there, see `sourceTable`. */
+    table: z.string().exactOptional(),
+    /** Name of another feature view, whose table is read. */
+    view: z.string().exactOptional(),
     eventTime: z.string().min(1),
     /** Where the event time is a number. */
     eventTimeUnit: z.enum(epochUnits).exactOptional(),
@@ -132,17 +155,18 @@ const sourceSchema = z
     knownTimeUnit: z.enum(epochUnits).exactOptional(),
     /** What orders events of one time. */
     sequence: z.string().min(1).exactOptional(),
-    /** A row expression: rows where it is not true are no events. */
+    /** A row expression over the table's, computed and joined columns: rows where it is not true are no events. */
     where: z.string().min(1).exactOptional(),
     /** Computed columns, which see the table's and those before them. */
     columns: z
       .array(z.strictObject({ name: z.string().min(1), sql: z.string().min(1) }).readonly())
       .readonly()
       .exactOptional(),
+    joins: z.array(joinSchema).readonly().exactOptional(),
   })
   .readonly()
 
-/** A feature view as JSON: what plans carry, fingerprints hash and compilers read. */
+/** A feature view as JSON: what plans carry, fingerprints hash and compilers read. An absent member has the meaning it always had. */
 export const viewDefinitionSchema = z
   .strictObject({
     version: z.literal(1),
@@ -174,16 +198,23 @@ export const viewDefinitionSchema = z
   .readonly()
 
 export type ViewDefinition = z.output<typeof viewDefinitionSchema>
+export type SourceDefinition = ViewDefinition['source']
+export type JoinDefinition = NonNullable<SourceDefinition['joins']>[number]
 export type FeatureDefinition = ViewDefinition['features'][number]
+export type ArgumentDefinition = z.output<typeof argumentSchema>
 export type DerivedDefinition = ViewDefinition['derived'][number]
 export type AuditDefinition = ViewDefinition['audits'][number]
 
-/** The output column of a feature over one of its windows: `delay_avg_7d`, `delay_avg_lifetime`, `delay_avg_7d_offset_1d`. */
-export const featureColumn = (feature: { readonly name: string }, window: string): string =>
-  `${feature.name}_${window.replaceAll(' ', '_')}`
+/** A joined column, as the events have it. */
+export const joinedColumn = ({ name }: JoinDefinition, column: string): string => `${name}_${column}`
 
-/** A window's text taken apart: its length, null without end, and how long before the feature time it ends, null at once. */
-export function parseWindow(text: string): { readonly length: string | null; readonly offset: string | null } {
-  const [length = '', offset = null] = text.split(' offset ')
-  return { length: length === 'lifetime' ? null : length, offset }
-}
+/**
+ * The table that a source reads.
+ * @param namespace that of feature tables, where the source is another view
+ */
+export const sourceTable = ({ table, view }: SourceDefinition, namespace: string): string =>
+  table ?? `${namespace}.${view ?? ''}`
+
+/** What messages call a source: `source table raw.flights`. */
+export const sourceLabel = ({ table, view }: SourceDefinition): string =>
+  table === undefined ? `source view ${view ?? ''}` : `source table ${table}`

@@ -1,6 +1,7 @@
 /** What of a view need not be computed again when its definition changes. */
-import { featureColumn, type ViewDefinition } from './canonical.ts'
+import type { ViewDefinition } from './canonical.ts'
 import { columnFingerprints, rowsFingerprint } from './fingerprint.ts'
+import { featureColumn } from './window.ts'
 
 /**
  * The feature columns whose values an earlier definition gave already, by the names that they had then: same meaning over the same rows.

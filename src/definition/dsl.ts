@@ -1,3 +1,5 @@
+/** What authors write: entities, sources, feature views. */
+import type { Audit } from './audits.ts'
 import type { EpochUnit, KeyType } from './canonical.ts'
 import type { Duration, FeatureColumns, Features } from './features.ts'
 import type { SqlFragment } from './sql.ts'
@@ -9,50 +11,61 @@ export interface Entity<Keys extends Readonly<Record<string, KeyType>> = Readonl
   readonly keys: Keys
 }
 
-/** An Iceberg table of events with an event-time column. */
-export interface Source {
-  readonly kind: 'source'
+/** A dimension table whose columns are found for each event, by its key. */
+export interface Join {
+  /** `namespace.table` */
+  readonly table: string
+  /** Columns of the events, and the columns of the dimension that equal them: `{ carrier: 'code' }`. */
+  readonly on: Readonly<Record<string, string>>
+  /**
+   * The dimension's valid-from column, where it holds a row for each change: the row with the greatest one at or before the event time
+   * counts. Without it the dimension has one row a key.
+   */
+  readonly asOf?: string
+  /** They come in as `<join>_<column>`; null where the dimension has no such row. */
+  readonly columns: readonly [string, ...string[]]
+}
+
+interface SourceMembers {
   readonly name: string
+  /** What its integer (for seconds, also a double) counts since 1970; absent for a timestamp or date. */
+  readonly eventTimeUnit?: EpochUnit
+  /** Column that says when an event became known: a row sees only those known before its feature time. */
+  readonly knownTime?: string
+  readonly knownTimeUnit?: EpochUnit
+  /** Column that orders events of equal event time. */
+  readonly sequence?: string
+  /** Only rows where this is true are events. */
+  readonly where?: SqlFragment
+  /** Computed columns: row expressions over the table's columns and the computed ones before them. */
+  readonly columns?: Readonly<Record<string, SqlFragment>>
+  readonly joins?: Readonly<Record<string, Join>>
+}
+
+/** An Iceberg table of events. */
+export interface TableSource extends SourceMembers {
   /** `namespace.table` */
   readonly table: string
   /** Column of a time type, or of numbers with `eventTimeUnit`. */
   readonly eventTime: string
-  /** What a number of an event time counts from 1970 on. */
-  readonly eventTimeUnit?: EpochUnit
-  /** Column of when an event became known: no row before that sees it. */
-  readonly knownTime?: string
-  readonly knownTimeUnit?: EpochUnit
-  /** Column that orders events of one time, null first. */
-  readonly sequence?: string
-  /** Only rows where this is true are events. */
-  readonly where?: SqlFragment
-  /** Computed columns, which see the table's columns and the computed ones before them. */
-  readonly columns?: Readonly<Record<string, SqlFragment>>
+  readonly view?: never
 }
+
+/** The table of another feature view: each of its rows is an event at its feature time. */
+export interface ViewSource extends SourceMembers {
+  readonly view: string | { readonly kind: 'feature_view'; readonly name: string }
+  /** By default `feature_time`. */
+  readonly eventTime?: string
+  readonly table?: never
+}
+
+export type Source = (TableSource | ViewSource) & { readonly kind: 'source' }
 
 export interface DescribedSql {
   readonly sql: SqlFragment
   readonly description?: string
 }
 export type Derived = Readonly<Record<string, SqlFragment | DescribedSql>>
-
-export interface UniqueAudit {
-  readonly kind: 'unique'
-  readonly blocking: boolean
-}
-export interface NullRateAudit<Column extends string = string> {
-  readonly kind: 'null_rate'
-  readonly column: Column
-  readonly max: number
-  readonly blocking: boolean
-}
-export interface DriftAudit<Column extends string = string> {
-  readonly kind: 'drift'
-  readonly column: Column
-  readonly psi: number
-  readonly blocking: boolean
-}
-export type Audit<Column extends string = string> = UniqueAudit | NullRateAudit<Column> | DriftAudit<Column>
 
 export interface FeatureViewOptions<
   Name extends string = string,
@@ -64,7 +77,7 @@ export interface FeatureViewOptions<
   readonly name: Name
   readonly entity: Entity<Keys>
   readonly source: Source
-  /** The step between feature times, counted from 1970 on. */
+  /** The step between feature times, counted from 1970 on: it divides a day, or is whole days, weeks or months. */
   readonly every: Duration
   /** An IANA name, such as `Europe/Berlin`, whose days, weeks and months steps and windows are; UTC unless given. */
   readonly timeZone?: string
@@ -96,8 +109,12 @@ export const entity = <const Keys extends Readonly<Record<string, KeyType>>>(opt
   readonly keys: Keys
 }): Entity<Keys> => Object.freeze({ ...options, kind: 'entity' })
 
-/** A source: `source({ name: 'flights', table: 'raw.flights', eventTime: 'date' })`. */
-export const source = (options: Omit<Source, 'kind'>): Source => Object.freeze({ ...options, kind: 'source' })
+/** A source: `source({ name: 'flights', table: 'raw.flights', eventTime: 'date' })`, or `source({ name: 'days', view: dailyDelays })`. */
+export function source(options: TableSource): TableSource & { readonly kind: 'source' }
+export function source(options: ViewSource): ViewSource & { readonly kind: 'source' }
+export function source(options: TableSource | ViewSource): Source {
+  return Object.freeze({ ...options, kind: 'source' })
+}
 
 /** A named set of features of one entity from one source. It is checked when the project loads it. */
 export const featureView = <
@@ -111,24 +128,3 @@ export const featureView = <
 
 export const isFeatureView = (value: unknown): value is FeatureView =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'feature_view'
-
-interface Blocking {
-  /** Whether failing it keeps the run from being published (the default), or only warns. */
-  readonly blocking?: boolean
-}
-
-/** No two rows of one entity and feature time. */
-export const unique = (options: Blocking = {}): UniqueAudit =>
-  Object.freeze({ blocking: true, ...options, kind: 'unique' })
-
-/** At most this share of a column's rows, in [0, 1], is null. */
-export const nullRate = <const Column extends string>(
-  column: Column,
-  options: Blocking & { readonly max: number },
-): NullRateAudit<Column> => Object.freeze({ blocking: true, ...options, kind: 'null_rate', column })
-
-/** The population stability index between a column's rows and what `main` shows stays at or below `psi`; 0.25 is a large shift. */
-export const drift = <const Column extends string>(
-  column: Column,
-  options: Blocking & { readonly psi: number },
-): DriftAudit<Column> => Object.freeze({ blocking: true, ...options, kind: 'drift', column })

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { parseDuration } from '../contract/index.ts'
-import { featureColumn, parseWindow, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
+import type { FeatureDefinition, ViewDefinition } from './canonical.ts'
 import { normalizeSql } from './sql.ts'
+import { featureColumn, parseWindow } from './window.ts'
 
 /**
  * Version of what definitions mean to the compiler. Raise it with any change of the compiled SQL that can change a value: every

@@ -1,33 +1,37 @@
+export { drift, nullRate, unique, type Audit } from './audits.ts'
 export {
   aggregates,
-  featureColumn,
-  parseWindow,
+  epochUnits,
+  joinedColumn,
   keyTypes,
+  sourceLabel,
+  sourceTable,
   viewDefinitionSchema,
   type Aggregate,
+  type ArgumentDefinition,
   type AuditDefinition,
   type DerivedDefinition,
   type EpochUnit,
   type FeatureDefinition,
+  type JoinDefinition,
   type KeyType,
+  type SourceDefinition,
   type ViewDefinition,
 } from './canonical.ts'
 export { canonicalView } from './canonical-view.ts'
+export { carriedColumns, windowTexts, withoutColumns } from './carry.ts'
 export { referencedColumns } from './columns.ts'
 export {
-  drift,
   entity,
   featureView,
   isFeatureView,
-  nullRate,
   source,
-  unique,
-  type Audit,
   type Derived,
   type DescribedSql,
   type Entity,
   type FeatureView,
   type FeatureViewOptions,
+  type Join,
   type Source,
 } from './dsl.ts'
 export {
@@ -79,4 +83,4 @@ export {
   type ExpressionTypes,
 } from './output.ts'
 export { sql, type SqlFragment } from './sql.ts'
-export { carriedColumns, windowTexts, withoutColumns } from './carry.ts'
+export { featureColumn, parseWindow, type WindowParts } from './window.ts'

@@ -1,45 +1,76 @@
-import { HindcastError, type Micros, MICROS_PER_DAY, nearest, parseDuration } from '../contract/index.ts'
-import { featureColumn, type ViewDefinition } from './canonical.ts'
-
-interface Place {
-  readonly feature?: string
-  readonly column?: string
-}
-
-type Refuse = (place: Place, problem: string, hint: string) => never
+import { nearest } from '../contract/index.ts'
+import { joinedColumn, type FeatureDefinition, type SourceDefinition, type ViewDefinition } from './canonical.ts'
+import { checkParameters } from './feature-laws.ts'
+import { refusalsOf, type Place, type Refuse } from './refusal.ts'
+import { checkTime } from './time-laws.ts'
+import { featureColumn } from './window.ts'
 
 /**
  * What must hold of a definition beyond its shape, whatever its source looks like.
  * @throws DEFINITION_INVALID
  */
 export function checkLaws(definition: ViewDefinition): void {
-  const refuse: Refuse = ({ feature, column }, problem, hint) => {
-    const where = [`view ${definition.name}`]
-    if (feature !== undefined) where.push(`feature ${feature}`)
-    if (column !== undefined) where.push(`column ${column}`)
-    throw new HindcastError('DEFINITION_INVALID', `${where.join(', ')}: ${problem}`, {
-      hint,
-      context: {
-        view: definition.name,
-        ...(feature === undefined ? {} : { feature }),
-        ...(column === undefined ? {} : { column }),
-      },
-    })
-  }
+  const refuse = refusalsOf(definition.name)
   checkNames(definition, refuse)
-  if (!/^[^.\s]+(\.[^.\s]+)+$/.test(definition.source.table)) {
-    refuse(
-      {},
-      `source ${definition.source.name}: "${definition.source.table}" is not the name of a table`,
-      'Write namespace.table, such as raw.flights.',
-    )
-  }
+  checkSource(definition.source, refuse)
   if (definition.features.length === 0)
     refuse({}, 'it has no features', "Give it one: features: { events: count({ over: ['7d'] }) }.")
-  const every = checkGrid(definition, refuse)
-  for (const feature of definition.features) checkFeature(feature, { every, text: definition.every }, refuse)
+  checkTime(definition, refuse)
+  for (const feature of definition.features) {
+    checkParameters(feature, refuse)
+    for (const sql of sqlOf(feature)) checkText(sql, { feature: feature.name }, refuse)
+  }
   for (const { name, sql } of definition.derived) checkText(sql, { column: name }, refuse)
   checkAudits(definition, checkColumns(definition, refuse), refuse)
+}
+
+function sqlOf({ argument, where, divisor, by }: FeatureDefinition): string[] {
+  const arguments_ = [argument, divisor?.argument, by].flatMap((one) => (one?.kind === 'sql' ? [one.sql] : []))
+  return [...arguments_, ...[where, divisor?.where].flatMap((one) => (one === null || one === undefined ? [] : [one]))]
+}
+
+function checkSource(
+  { name, table, view, eventTimeUnit, knownTime, ...source }: SourceDefinition,
+  refuse: Refuse,
+): void {
+  if ((table === undefined) === (view === undefined)) {
+    refuse(
+      {},
+      `source ${name} names ${table === undefined ? 'neither a table nor a view' : 'a table and a view'}`,
+      "Name one of them: table: 'raw.flights', or view: the feature view.",
+    )
+  }
+  if (table !== undefined) checkTable(`source ${name}`, table, refuse)
+  if (view !== undefined && eventTimeUnit !== undefined)
+    refuse({}, `source ${name}: eventTimeUnit: a feature time is no number`, 'Leave it out.')
+  if (source.knownTimeUnit !== undefined && knownTime === undefined)
+    refuse({}, `source ${name}: knownTimeUnit: there is no knownTime`, 'Name its column, or leave the unit out.')
+  if (source.where !== undefined) checkText(source.where, {}, refuse)
+  for (const { name: column, sql } of source.columns ?? []) checkText(sql, { column }, refuse)
+  const added = new Map<string, string>((source.columns ?? []).map((column) => [column.name, 'a computed column']))
+  for (const join of source.joins ?? []) {
+    checkTable(`join ${join.name}`, join.table, refuse)
+    if (join.on.length === 0)
+      refuse({}, `join ${join.name}: on which columns?`, "Name those that are equal: on: { carrier: 'code' }.")
+    if (join.columns.length === 0)
+      refuse({}, `join ${join.name}: it brings in no column`, "List some: columns: ['name'].")
+    for (const column of join.columns) {
+      const joined = joinedColumn(join, column)
+      const other = added.get(joined)
+      if (other !== undefined)
+        refuse(
+          { column: joined },
+          `join ${join.name} and ${other} give a column of the same name`,
+          'Rename one of them.',
+        )
+      added.set(joined, `join ${join.name}`)
+    }
+  }
+}
+
+function checkTable(what: string, table: string, refuse: Refuse): void {
+  if (!/^[^.\s]+(\.[^.\s]+)+$/.test(table))
+    refuse({}, `${what}: "${table}" is not the name of a table`, 'Write namespace.table, such as raw.flights.')
 }
 
 function checkNames({ name, entity, source, features, derived }: ViewDefinition, refuse: Refuse): void {
@@ -50,6 +81,8 @@ function checkNames({ name, entity, source, features, derived }: ViewDefinition,
     ...entity.keys.map((key) => [`key ${key.name}`, key.name, { column: key.name }] as const),
     ...features.map((feature) => ['the feature', feature.name, { feature: feature.name }] as const),
     ...derived.map((column) => ['the derived column', column.name, { column: column.name }] as const),
+    ...(source.columns ?? []).map((column) => ['the computed column', column.name, { column: column.name }] as const),
+    ...(source.joins ?? []).map((join) => [`join ${join.name}`, join.name, {}] as const),
   ]
   for (const [what, written, place] of named) {
     if (!/^[a-z_][a-z0-9_]*$/.test(written)) {
@@ -73,65 +106,6 @@ const snakeCase = (name: string): string =>
     .replace(/[^a-z0-9_]+/g, '_')
     .replace(/^(\d)/, '_$1')
     .replace(/^_{2,}/, '_') || 'x'
-
-function checkGrid({ every, partitionBy }: ViewDefinition, refuse: Refuse): Micros {
-  const step = duration(every, 'every', {}, refuse)
-  if (step < MICROS_PER_DAY ? MICROS_PER_DAY % step !== 0n : step % MICROS_PER_DAY !== 0n) {
-    refuse({}, `every: ${every} neither divides a day nor is whole days`, 'Choose one that does: 15m, 1h, 6h, 1d, 7d.')
-  }
-  if (partitionBy === 'month' && step > MICROS_PER_DAY) {
-    refuse(
-      {},
-      `partitionBy: months do not begin on a grid of ${every}`,
-      "Partition by 'day', or have a feature time every 1d.",
-    )
-  }
-  return step
-}
-
-function checkFeature(
-  { name, aggregate, argument, where, windows, quantile }: ViewDefinition['features'][number],
-  every: { readonly every: Micros; readonly text: string },
-  refuse: Refuse,
-): void {
-  const place = { feature: name }
-  if ((aggregate === 'count') !== (argument === null)) {
-    refuse(
-      place,
-      `${aggregate} ${argument === null ? 'needs a column or sql`…` to aggregate' : 'takes no argument'}`,
-      'Make features with the functions of hindcast.',
-    )
-  }
-  if ((aggregate === 'quantile') !== (quantile !== undefined)) {
-    refuse(
-      place,
-      aggregate === 'quantile' ? 'which quantile?' : `${aggregate} has no quantile`,
-      "Write quantile('delay', 0.9, { over: ['7d'] }).",
-    )
-  }
-  if (argument?.kind === 'sql') checkText(argument.sql, place, refuse)
-  if (where !== null) checkText(where, place, refuse)
-  for (const [i, window] of windows.entries()) {
-    if (windows.indexOf(window) !== i) refuse(place, `the window ${window} is there twice`, 'Leave one out.')
-    const length = duration(window, 'over', place, refuse)
-    if (length % every.every !== 0n) {
-      refuse(
-        place,
-        `the window ${window} is not a multiple of every: ${every.text}`,
-        `Choose windows of whole steps of ${every.text}, or another step.`,
-      )
-    }
-  }
-}
-
-function duration(text: string, field: string, place: Place, refuse: Refuse): Micros {
-  try {
-    return parseDuration(text, field)
-  } catch (error) {
-    if (!(error instanceof HindcastError)) throw error
-    return refuse(place, error.message, error.hint ?? '')
-  }
-}
 
 /** A comment would swallow what the compiler writes after the expression. */
 function checkText(sql: string, place: Place, refuse: Refuse): void {

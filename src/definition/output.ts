@@ -7,8 +7,9 @@ import {
   type PrimitiveType,
   type Schema,
 } from '../iceberg/index.ts'
-import { featureColumn, parseWindow, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
+import { sourceLabel, type FeatureDefinition, type ViewDefinition } from './canonical.ts'
 import { normalizeSql } from './sql.ts'
+import { featureColumn, parseWindow } from './window.ts'
 
 /** Types of a view's expressions: `feature:<name>` for what a feature aggregates, `derived:<name>` for a derived column. */
 export type ExpressionTypes = Readonly<Record<string, PrimitiveType>>
@@ -52,7 +53,7 @@ export function identifierColumns(definition: ViewDefinition, source: Schema): O
     if (field === undefined) {
       const close = nearest(name, names)
       return fail(
-        `source table ${definition.source.table} has no such column`,
+        `${sourceLabel(definition.source)} has no such column`,
         close.length > 0 ? `Did you mean ${close.join(' or ')}?` : `Its columns are ${names.join(', ')}.`,
       )
     }

@@ -5,6 +5,7 @@ import {
   featureColumns,
   type FeatureDefinition,
   identifierColumns,
+  sourceLabel,
   type ViewDefinition,
 } from '../definition/index.ts'
 import { decimalShape, type IcebergType, type PrimitiveType, type Schema } from '../iceberg/index.ts'
@@ -57,7 +58,7 @@ export async function checkDefinition(
   const table = new Map(sourceSchema.fields.map(({ name, type }) => [name, type]))
   /** With the computed columns, each once its type is known. */
   const columns = new Map(table)
-  const source: Scope = { owner: `source table ${definition.source.table}`, columns }
+  const source: Scope = { owner: sourceLabel(definition.source), columns }
   const identifiers = inFile(file, () => identifierColumns(definition, sourceSchema))
   const { eventTime, eventTimeUnit, knownTime, knownTimeUnit, sequence } = definition.source
   checkTime(eventTime, eventTimeUnit, 'event time')

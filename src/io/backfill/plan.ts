@@ -15,6 +15,7 @@ import { eventRanges, requiredColumns } from '../../compile/index.ts'
 import {
   carriedColumns,
   outputSchema,
+  sourceTable,
   viewDefinitionSchema,
   viewFingerprint,
   type ViewDefinition,
@@ -201,7 +202,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       slices: slices.length,
       inputRows: slices.reduce((sum, slice) => sum + slice.inputRows, 0),
       inputBytes: slices.reduce((sum, slice) => sum + slice.inputBytes, 0),
-      sourceTable: definition.source.table,
+      sourceTable: sourceTable(definition.source, config.namespace),
       sourceSnapshotId,
       nullEventTimes,
       baseSnapshotId: base?.toString() ?? null,
@@ -218,7 +219,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     runsFolder: runsFolder(runtime.warehouse, tableName),
     target: { namespace: config.namespace, name: definition.name, location, schema },
     source: {
-      table: definition.source.table,
+      table: sourceTable(definition.source, config.namespace),
       snapshotId: sourceSnapshotId,
       schema: plainSchema(source.schema),
       files: files.map(({ path, rows, bytes }) => ({ path, rows, bytes })),

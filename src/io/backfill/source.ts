@@ -11,7 +11,7 @@ import {
   type Table,
   type TableIdentifier,
 } from '../../iceberg/index.ts'
-import type { EpochUnit, ViewDefinition } from '../../definition/index.ts'
+import { sourceTable, type EpochUnit, type ViewDefinition } from '../../definition/index.ts'
 import type { SourceFile } from '../../plan/index.ts'
 import { uncertainColumns } from '../file-branches.ts'
 import { requireParquet } from '../parquet-schema.ts'
@@ -35,20 +35,21 @@ export async function pinSource(
   view: ViewDefinition,
   asOf: string | undefined,
 ): Promise<PinnedSource> {
-  const table = await runtime.catalog.loadTable(sourceIdentifier(view.source.table)).catch((error: unknown) => {
+  const name = sourceTable(view.source, runtime.settings.config.namespace)
+  const table = await runtime.catalog.loadTable(sourceIdentifier(name)).catch((error: unknown) => {
     throw withHint(
       error,
-      `If it is yet to come: hindcast import FILE --table ${view.source.table} --event-time ${view.source.eventTime}`,
+      `If it is yet to come: hindcast import FILE --table ${name} --event-time ${view.source.eventTime}`,
     )
   })
-  const snapshot = chosenSnapshot(table, view, asOf)
+  const snapshot = chosenSnapshot(table, name, view, asOf)
   const { schemas, currentSchemaId } = table.metadata
   const schema = schemas.find(({ schemaId }) => schemaId === (snapshot.schemaId ?? currentSchemaId))
   const eventTime = schema?.fields.find(({ name }) => name === view.source.eventTime)
   if (schema === undefined || eventTime === undefined) {
     throw new HindcastError(
       'DEFINITION_INVALID',
-      `source ${view.source.name}: table ${view.source.table} has no event-time column "${view.source.eventTime}"`,
+      `source ${view.source.name}: table ${name} has no event-time column "${view.source.eventTime}"`,
       {
         hint: `Its columns are ${(schema?.fields ?? []).map(({ name }) => name).join(', ')}.`,
         context: { view: view.name },
@@ -73,8 +74,7 @@ function withHint(error: unknown, hint: string): unknown {
   })
 }
 
-function chosenSnapshot(table: Table, view: ViewDefinition, asOf: string | undefined): Snapshot {
-  const of = view.source.table
+function chosenSnapshot(table: Table, of: string, view: ViewDefinition, asOf: string | undefined): Snapshot {
   const { refs } = table.metadata
   if (asOf === undefined) {
     const head = refs['main']
