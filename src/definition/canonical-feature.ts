@@ -13,8 +13,7 @@ const window = z.union(
   "write '7d', 'lifetime' or { window: '7d', offset: '1d' }",
 )
 
-/** What the functions of features.ts return, as Node runs it: nobody has checked its types. */
-export const authoredFeature = z.strictObject(
+const featureShape = z.strictObject(
   {
     kind: z.literal('feature'),
     aggregate: z.enum(aggregates),
@@ -51,6 +50,12 @@ export const authoredFeature = z.strictObject(
   },
   'must be made by count, sum, avg, ratio or another of Hindcast’s functions of features',
 )
+
+/** What the functions of features.ts return, as Node runs it: nobody has checked its types. */
+export const authoredFeature = featureShape.refine(({ k, options }) => k === undefined || options.limit === undefined, {
+  path: ['options', 'limit'],
+  error: 'is for collectDistinct, other features name how many values after the column',
+})
 
 type AuthoredFeature = z.output<typeof authoredFeature>
 type AuthoredArgument = NonNullable<AuthoredFeature['argument']>

@@ -12,6 +12,7 @@ import { featureColumn } from './window.ts'
 export function checkLaws(definition: ViewDefinition): void {
   const refuse = refusalsOf(definition.name)
   checkNames(definition, refuse)
+  checkKeys(definition, refuse)
   checkSource(definition.source, refuse)
   if (definition.features.length === 0)
     refuse({}, 'it has no features', "Give it one: features: { events: count({ over: ['7d'] }) }.")
@@ -45,7 +46,7 @@ function checkSource(
     refuse({}, `source ${name}: eventTimeUnit: a feature time is no number`, 'Leave it out.')
   if (source.knownTimeUnit !== undefined && knownTime === undefined)
     refuse({}, `source ${name}: knownTimeUnit: there is no knownTime`, 'Name its column, or leave the unit out.')
-  if (source.where !== undefined) checkText(source.where, {}, refuse)
+  if (source.where !== undefined) checkText(source.where, {}, refuse, `source ${name}: where`)
   for (const { name: column, sql } of source.columns ?? []) checkText(sql, { column }, refuse)
   const added = new Map<string, string>((source.columns ?? []).map((column) => [column.name, 'a computed column']))
   for (const join of source.joins ?? []) {
@@ -95,8 +96,21 @@ function checkNames({ name, entity, source, features, derived }: ViewDefinition,
     if (written.startsWith('__'))
       refuse(place, `${what} has a name that begins with __`, 'Such names are kept for Hindcast’s own columns.')
   }
+}
+
+function checkKeys({ entity }: ViewDefinition, refuse: Refuse): void {
   if (entity.keys.length === 0)
     refuse({}, `entity ${entity.name} has no keys`, "Name its key columns: keys: { origin: 'string' }.")
+  for (const { name, type } of entity.keys) {
+    const [, precision, scale] = /^decimal\((\d+), (\d+)\)$/.exec(type) ?? []
+    if (precision === undefined || scale === undefined) continue
+    if (Number(precision) >= 1 && Number(precision) <= 38 && Number(scale) <= Number(precision)) continue
+    refuse(
+      { column: name },
+      `key ${name}: there is no ${type}`,
+      'A decimal has 1 to 38 digits, and no more than those after the point: decimal(9, 2).',
+    )
+  }
 }
 
 const snakeCase = (name: string): string =>
@@ -108,11 +122,11 @@ const snakeCase = (name: string): string =>
     .replace(/^_{2,}/, '_') || 'x'
 
 /** A comment would swallow what the compiler writes after the expression. */
-function checkText(sql: string, place: Place, refuse: Refuse): void {
+function checkText(sql: string, place: Place, refuse: Refuse, what = 'its SQL'): void {
   if (/--|\/\*/.test(sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, "''"))) {
     refuse(
       place,
-      'its SQL has a comment',
+      `${what} has a comment`,
       'Move the comment into the TypeScript around it; write a - (-1) with parentheses.',
     )
   }

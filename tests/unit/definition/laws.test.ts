@@ -1,6 +1,7 @@
 /** Rule: parameters that make no sense are refused with their place. Damage otherwise: a column that means nothing, or hours lost. */
 import { expect, test } from 'vitest'
 import {
+  aggregates,
   approxCountDistinct,
   approxQuantile,
   avg,
@@ -186,10 +187,97 @@ test('old definitions keep their canonical text', () => {
   )
 })
 
+test('every aggregate of the language has its function', () => {
+  expect(new Set(Object.values(everyAggregate).map(({ aggregate }) => aggregate))).toEqual(new Set(aggregates))
+})
+
+test.each([
+  ['quarters, and years of them', { every: '3mo', features: { f: count({ over: ['12mo', 'lifetime'] }) } }],
+  ['a lifetime that ended', { features: { f: count({ over: [{ window: 'lifetime', offset: '1d' }] }) } }],
+  ['offsets in other units', { features: { f: count({ over: [{ window: '7d', offset: '24h' }] }) } }],
+  ['a day of a zone in hours', { every: '24h', timeZone: 'America/New_York', features: { departures } }],
+  ['a zone by its alias', { every: '1w', timeZone: 'Asia/Kolkata', features: { departures } }],
+  ['months of UTC', { every: '1mo', timeZone: 'UTC', features: { f: count({ over: ['1mo'] }) } }],
+  [
+    'any fixed length without a grid',
+    {
+      rows: 'on_change',
+      every: '7h',
+      features: { f: count({ over: ['90s', '36h', { window: '1h', offset: '1m' }] }) },
+    },
+  ],
+])('%s', (_, options) => {
+  expect(definitionOf(options)).toMatchObject(Object.fromEntries(Object.entries(options).slice(0, -1)))
+})
+
+const priced = (type: string) => ({
+  entity: entity({ name: 'x', keys: { price: type as 'uuid' } }),
+  features: { departures },
+})
+
 const onFlights = (change: object) => ({ source: source({ ...flights, ...change }), features: { departures } })
 const carriers = { table: 'raw.carriers', on: { carrier: 'code' }, columns: ['alliance'] }
 
 const refused: readonly (readonly [string, object, string, RegExp])[] = [
+  [
+    'more digits after the point',
+    priced('decimal(9, 10)'),
+    'column price: key price: there is no decimal(9, 10)',
+    /38/,
+  ],
+  ['too many digits', priced('decimal(39, 2)'), 'decimal(39, 2)', /./],
+  ['a decimal of no digits', priced('decimal(0, 0)'), 'decimal(0, 0)', /./],
+  ['a decimal without a scale', priced('decimal(9)'), 'entity.keys.price: must be string, int, long', /types/],
+  [
+    'a limit beside k',
+    { features: { f: topK('x', 3, { over, limit: 5 } as never) } },
+    'feature f: limit: is for collectDistinct',
+    /types/,
+  ],
+  ['a limit of a number', { features: { f: avg('x', { over, limit: 5 } as never) } }, 'avg has no number', /avg\(/],
+  [
+    'how many forgotten',
+    { features: { f: firstK('x', { over } as never, undefined as never) } },
+    'k: must be',
+    /types/,
+  ],
+  [
+    'an empty value of no size',
+    { features: { f: avg('x', { over, empty: NaN }) } },
+    'empty: must be a finite',
+    /types/,
+  ],
+  [
+    'a window without its offset',
+    { features: { f: count({ over: [{ window: '7d' } as never] }) } },
+    "over.0: write '7d', 'lifetime' or { window",
+    /types/,
+  ],
+  ['a zone in small letters', { timeZone: 'europe/berlin', features: { departures } }, 'is not how', /Europe\/Berlin/],
+  [
+    'a zone mistyped',
+    { timeZone: 'Europe/Berln', features: { departures } },
+    '"Europe/Berln" is not',
+    /Europe\/Berlin/,
+  ],
+  [
+    'a window of months without a grid',
+    { rows: 'on_change', features: { f: count({ over: ['1mo'] }) } },
+    'feature f: the window 1mo has no fixed length',
+    /30d/,
+  ],
+  [
+    'an offset of months without a grid',
+    { rows: 'on_change', features: { f: count({ over: [{ window: '7d', offset: '1mo' }] }) } },
+    'feature f: the offset 1mo has no fixed length',
+    /30d/,
+  ],
+  [
+    'a comment in a condition on events',
+    onFlights({ where: sql`true -- all` }),
+    'source flights: where has a',
+    /comment/,
+  ],
   ['a k of 0', { features: { f: firstK('x', 0, { over }) } }, 'feature f: k: must be a whole number above 0', /types/],
   ['half a value', { features: { f: topK('x', 1.5, { over }) } }, 'feature f: k: must be a whole', /types/],
   [
@@ -279,7 +367,7 @@ const refused: readonly (readonly [string, object, string, RegExp])[] = [
     'months on a grid of days',
     { features: { f: count({ over: ['1mo'] }) } },
     'the window 1mo is not a multiple of every: 1d',
-    /whole steps/,
+    /whole steps.*'1mo'/,
   ],
   [
     'days on a grid of months',
@@ -332,7 +420,6 @@ const refused: readonly (readonly [string, object, string, RegExp])[] = [
     /Leave/,
   ],
   ['text as condition', onFlights({ where: 'delay > 15' }), 'source.where: write sql', /types/],
-  ['a comment in a source', onFlights({ where: sql`delay -- min` }), 'its SQL has a comment', /comment/],
   [
     'a comment in a computed column',
     onFlights({ columns: { late: sql`delay -- min` } }),
