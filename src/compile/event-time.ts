@@ -47,7 +47,7 @@ function timeColumn(
   const problem = type === undefined ? 'no such column' : `its type is ${JSON.stringify(type)}`
   throw new HindcastError(
     'DEFINITION_INVALID',
-    `source ${definition.source.name}: "${name}" cannot be the ${role} of ${definition.source.table}: ${problem}`,
+    `source ${definition.source.name}: "${name}" cannot be the ${role}: ${problem}`,
     {
       hint: 'Name a column of type timestamp, timestamptz or date, or a number since 1970 with its unit.',
       context: { view: definition.name, column: name },

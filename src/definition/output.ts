@@ -11,7 +11,10 @@ import { sourceLabel, type FeatureDefinition, type ViewDefinition } from './cano
 import { normalizeSql } from './sql.ts'
 import { featureColumn, parseWindow } from './window.ts'
 
-/** Types of a view's expressions: `feature:<name>` for what a feature aggregates, `derived:<name>` for a derived column. */
+/**
+ * Types of a view's expressions: `feature:<name>` for what a feature aggregates, `derived:<name>` for a derived column, `column:<name>`
+ * for one that the source computes or joins.
+ */
 export type ExpressionTypes = Readonly<Record<string, PrimitiveType>>
 
 /** A column of a feature table before it has an id. */
@@ -23,7 +26,7 @@ export type OutputColumn = Omit<NestedField, 'id'>
  * @throws DEFINITION_INVALID when the source lacks a key, or has it with another type
  */
 export function outputSchema(definition: ViewDefinition, source: Schema, expressionTypes: ExpressionTypes): Schema {
-  const identifiers = identifierColumns(definition, source)
+  const identifiers = identifierColumns(definition, source, expressionTypes)
   const derived = definition.derived.map(({ name, sql, description }): OutputColumn => ({
     name,
     required: false,
@@ -39,10 +42,14 @@ export function outputSchema(definition: ViewDefinition, source: Schema, express
 }
 
 /** Keys and feature time. @throws DEFINITION_INVALID as `outputSchema` does */
-export function identifierColumns(definition: ViewDefinition, source: Schema): OutputColumn[] {
+export function identifierColumns(
+  definition: ViewDefinition,
+  source: Schema,
+  expressionTypes: ExpressionTypes,
+): OutputColumn[] {
   const names = source.fields.map(({ name }) => name)
   const keys = definition.entity.keys.map(({ name, type }): OutputColumn => {
-    const field = source.fields.find((candidate) => candidate.name === name)
+    const found = source.fields.find((candidate) => candidate.name === name)?.type ?? expressionTypes[`column:${name}`]
     const fail = (problem: string, hint: string): never => {
       throw new HindcastError(
         'DEFINITION_INVALID',
@@ -50,17 +57,16 @@ export function identifierColumns(definition: ViewDefinition, source: Schema): O
         { hint, context: { view: definition.name, entity: definition.entity.name, column: name } },
       )
     }
-    if (field === undefined) {
+    if (found === undefined) {
       const close = nearest(name, names)
       return fail(
         `${sourceLabel(definition.source)} has no such column`,
         close.length > 0 ? `Did you mean ${close.join(' or ')}?` : `Its columns are ${names.join(', ')}.`,
       )
     }
-    if (field.type !== type) {
-      const found = typeof field.type === 'string' ? field.type : field.type.type
+    if (found !== type) {
       return fail(
-        `declared as ${type}, but the source's column is ${found}`,
+        `declared as ${type}, but the source's column is ${typeof found === 'string' ? found : found.type}`,
         `Declare it as the source has it, if a key can have that type, or import the column as ${type}.`,
       )
     }

@@ -3,11 +3,18 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   avg,
+  boolAnd,
   canonicalView,
   count,
   countDistinct,
+  decayedSum,
+  entity,
+  histogram,
+  last,
   max,
   outputSchema,
+  rate,
+  ratio,
   source,
   sql,
   sum,
@@ -218,6 +225,171 @@ test.each([
     code: 'DEFINITION_INVALID',
     message: expect.stringContaining(message),
     context: { file, column: eventTime },
+  })
+})
+
+const onSource = (change: object, features: object = { n: count({ over: ['1d'] }) }) =>
+  definitionOf({ source: source({ ...flights, ...change }), features })
+
+test('computed columns see those before them, and features, conditions and keys see them all', async () => {
+  const definition = definitionOf({
+    source: source({
+      ...flights,
+      columns: { hours: sql`delay / 60`, late: sql`hours > 1`, carrier: sql`origin[1:2]` },
+      where: sql`late OR hours < 0`,
+      sequence: 'hours',
+    }),
+    entity: entity({ name: 'carrier', keys: { carrier: 'string' } }),
+    features: { longest: max('hours', { over: ['1d'] }), share: rate('late', { over: ['1d'], by: 'carrier' }) },
+  })
+  const { expressionTypes } = await check(definition)
+  expect(expressionTypes).toMatchObject({
+    'column:hours': 'double',
+    'column:late': 'boolean',
+    'feature:longest': 'double',
+    'feature:share': 'boolean',
+  })
+  expect(outputSchema(definition, schema, expressionTypes).fields.map(({ name, type }) => [name, type])).toEqual([
+    ['carrier', 'string'],
+    ['feature_time', 'timestamptz'],
+    ['longest_1d', 'double'],
+    ['share_1d', { type: 'map', keyId: 5, key: 'string', valueId: 6, valueRequired: false, value: 'double' }],
+  ])
+})
+
+test.each([
+  ['a computed column of one after it', { columns: { a: sql`b + 1`, b: sql`delay` } }, 'no column "b"', 'a'],
+  ['a computed column of the clock', { columns: { a: sql`now()` } }, 'now() depends on when', 'a'],
+  ['a computed column of no type', { columns: { a: sql`delay::HUGEINT` } }, 'computed column is of a type', 'a'],
+  [
+    'a computed column over one of the table',
+    { columns: { delay: sql`1` } },
+    'has the name of a column that source table raw.flights has already, "delay"',
+    'delay',
+  ],
+  [
+    'a condition of the source that is a number',
+    { where: sql`delay` },
+    'the source’s where: `delay` is long',
+    undefined,
+  ],
+  ['a condition of the source that reads nothing', { where: sql`dely > 1` }, 'no column "dely"', undefined],
+  ['a sequence that is not there', { sequence: 'dely' }, 'no column "dely"', 'dely'],
+  ['a sequence of lists', { sequence: 'tags' }, 'sequence is no single value', 'tags'],
+  ['a known time that is text', { knownTime: 'origin' }, "source's known time is string, not a time", 'origin'],
+  ['a unit of a timestamp', { eventTimeUnit: 's' }, 'a unit is for whole numbers', 'date'],
+  [
+    'an event time that is computed',
+    { eventTime: 'at', columns: { at: sql`date` } },
+    'event time is a computed column',
+    'at',
+  ],
+])('%s is refused', async (_, change, message, column) => {
+  await expect(check(onSource(change))).rejects.toMatchObject({
+    code: 'DEFINITION_INVALID',
+    message: expect.stringContaining(message),
+    context: { file, view: 'delays', ...(column === undefined ? {} : { column }) },
+  })
+})
+
+test.each([
+  ['an epoch number', { eventTime: 'delay', eventTimeUnit: 'ms' }],
+  ['an ingestion time', { knownTime: 'date' }],
+  ['a sequence of numbers', { sequence: 'distance' }],
+])('a source may have %s', async (_, change) => {
+  await expect(check(onSource(change))).resolves.toBeDefined()
+})
+
+const over = ['1d'] as const
+test.each([
+  [
+    'bool_and of a number',
+    { f: boolAnd('delay', { over }) },
+    'bool_and needs a condition, and `delay` is long',
+    'delay',
+  ],
+  ['a rate of text', { f: rate('origin', { over }) }, 'rate needs a condition', 'origin'],
+  ['a ratio of text', { f: ratio('origin', 'delay', { over }) }, 'ratio needs a number, and `origin`', 'origin'],
+  ['a ratio to text', { f: ratio('delay', 'origin', { over }) }, 'ratio needs a number, and `origin`', 'origin'],
+  ['a ratio to what is not there', { f: ratio('delay', 'dely', { over }) }, 'no column "dely"', 'dely'],
+  ['a histogram of text', { f: histogram('origin', { over, edges: [0] }) }, 'histogram needs a number', 'origin'],
+  ['a decayed sum of text', { f: decayedSum('origin', { over, halfLife: '1d' }) }, 'needs a number', 'origin'],
+  ['buckets that are not there', { f: avg('delay', { over, by: 'orgin' }) }, 'no column "orgin"', 'orgin'],
+  [
+    'buckets of lists',
+    { f: avg('delay', { over, by: 'tags' }) },
+    'has a type that a feature table cannot hold',
+    'tags',
+  ],
+  ['buckets by the clock', { f: avg('delay', { over, by: sql`now()` }) }, 'now() depends on when', undefined],
+  ['a divisor of aggregates', { f: ratio('delay', sql`sum(delay)`, { over }) }, 'sum() is an aggregate', undefined],
+  ['text for a number', { f: max('delay', { over, empty: 'none' }) }, 'empty: "none" is no value of', undefined],
+  ['half for a whole number', { f: sum('delay', { over, empty: 0.5 }) }, 'column’s type, long', undefined],
+  ['too many digits', { f: last('price', { over, empty: 0.125 }) }, 'column’s type, decimal(9, 2)', undefined],
+  ['a number for text', { f: last('origin', { over, empty: 0 }) }, 'column’s type, string', undefined],
+  ['no date', { f: last('date', { over, empty: 'yesterday' }) }, 'column’s type, timestamp', undefined],
+])('%s is refused', async (_, features, message, column) => {
+  await expect(check(definitionOf({ features }))).rejects.toMatchObject({
+    code: 'DEFINITION_INVALID',
+    message: expect.stringContaining(message),
+    context: { file, view: 'delays', feature: 'f', ...(column === undefined ? {} : { column }) },
+  })
+})
+
+test.each([
+  ['a whole number', sum('delay', { over, empty: -1 })],
+  ['a decimal', last('price', { over, empty: 0.25 })],
+  ['text', last('origin', { over, empty: 'none' })],
+  ['a day', last('date', { over, empty: '1970-01-01' })],
+  ['null', last('date', { over, empty: null })],
+  ['a condition', boolAnd(sql`delay > 0`, { over, empty: false })],
+])('an empty window may give %s', async (_, f) => {
+  await expect(check(definitionOf({ features: { f } }))).resolves.toBeDefined()
+})
+
+test('a time zone that only JavaScript knows is refused', async () => {
+  const definition = { ...definitionOf({ features: { n: count({ over }) } }), timeZone: 'Mars/Olympus' }
+  await expect(check(definition)).rejects.toMatchObject({
+    code: 'DEFINITION_INVALID',
+    message: `${file}: view delays: timeZone: the engine does not know "Mars/Olympus"`,
+  })
+})
+
+const carriers = schemaOf({ code: 'int', since: 'date', alliance: 'string', name: 'string' })
+const checkJoin = (join: object, features: object = { f: last('carrier_alliance', { over }) }) =>
+  checkDefinition(
+    db,
+    onSource(
+      { joins: { carrier: { table: 'raw.carriers', on: { delay: 'code' }, columns: ['alliance'], ...join } } },
+      features,
+    ),
+    schema,
+    file,
+    new Map([['raw.carriers', carriers]]),
+  )
+
+test('joined columns are typed by their dimension', async () => {
+  const { expressionTypes } = await checkJoin({ asOf: 'since' }, { f: last(sql`upper(carrier_alliance)`, { over }) })
+  expect(expressionTypes).toEqual({ 'column:carrier_alliance': 'string', 'feature:f': 'string' })
+})
+
+test.each([
+  ['of a table that is not there', { table: 'raw.carrier' }, 'join carrier: there is no table raw.carrier', undefined],
+  [
+    'by a column that the events have not',
+    { on: { dely: 'code' } },
+    'source table raw.flights has no column "dely"',
+    'dely',
+  ],
+  ['by a column that the dimension has not', { on: { delay: 'cod' } }, 'table raw.carriers has no column "cod"', 'cod'],
+  ['of another type', { on: { origin: 'code' } }, 'origin is string, and code of raw.carriers is int', 'origin'],
+  ['of a column that is not there', { columns: ['aliance'] }, 'raw.carriers has no column "aliance"', 'aliance'],
+  ['as of what is no time', { asOf: 'name' }, 'asOf is string, not a time', 'name'],
+])('a join %s is refused', async (_, join, message, column) => {
+  await expect(checkJoin(join)).rejects.toMatchObject({
+    code: 'DEFINITION_INVALID',
+    message: expect.stringContaining(message),
+    context: { file, view: 'delays', ...(column === undefined ? {} : { column }) },
   })
 })
 
