@@ -13,6 +13,7 @@ import { writePartitions } from '../../../src/io/parquet-write.ts'
 import { deleteRows } from '../../../src/io/rows/delete-rows.ts'
 import { mergeInto } from '../../../src/io/rows/merge-into.ts'
 import type { RowChangeContext, RowChangeResult } from '../../../src/io/rows/row-change.ts'
+import { sortOrderSql } from '../../../src/io/sort-order-sql.ts'
 import { tableRelation } from '../../../src/io/table-read.ts'
 import { testWarehouse, type TestWarehouse } from '../warehouse.ts'
 import { ask } from './client.ts'
@@ -83,7 +84,7 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
       query: selectOf(currentSchema(table).fields, rows),
       schema: currentSchema(table),
       spec: currentSpec(table),
-      sortBy: '',
+      ...sortOrderSql(table.metadata, currentSchema(table)),
       properties: table.metadata.properties,
       scratchDir: warehouse.scratchDir,
       place: (_, path) => `${table.metadata.location}/data/${path === '' ? '' : `${path}/`}${randomUUID()}.parquet`,

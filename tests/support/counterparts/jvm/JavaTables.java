@@ -59,6 +59,7 @@ final class JavaTables {
       case "read" -> read(table, args);
       // As text: a reader of the answer need not be able to hold 64-bit numbers.
       case "metadata" -> TableMetadataParser.toJson(((BaseTable) table).operations().current());
+      case "filters" -> Filters.answer(table, args.get("filters"));
       case "append" -> append(table, args);
       case "deleteEqual" -> deleteEqual(table, args);
       case "deletePositions" -> deletePositions(table, args);

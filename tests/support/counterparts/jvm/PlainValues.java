@@ -86,7 +86,7 @@ final class PlainValues {
     return record;
   }
 
-  private static Object value(JsonNode plain, Type type) {
+  static Object value(JsonNode plain, Type type) {
     if (plain.isNull()) return null;
     String text = plain.asText();
     return switch (type.typeId()) {
