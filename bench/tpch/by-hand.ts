@@ -48,7 +48,7 @@ points AS (SELECT DISTINCT customer, greatest(since, DATE '${from}') AS since FR
 spans AS (SELECT *, lead(since, 1, DATE '${to}') OVER (PARTITION BY customer ORDER BY since) AS until FROM points)
 SELECT customer, since, until,
   ${perWindow((d) => `CAST(coalesce(sum(n) ${within(d)}, 0) AS BIGINT) AS items_${d}d`)},
-  ${perWindow((d) => `CAST(sum(s) ${within(d)} AS DECIMAL(38, 2)) AS price_sum_${d}d`)},
+  ${perWindow((d) => `sum(s) ${within(d)} AS price_sum_${d}d`)},
   ${perWindow((d) => `CAST(sum(s) ${within(d)} AS DOUBLE) / CAST(sum(n) ${within(d)} AS DOUBLE) AS price_avg_${d}d`)},
   ${perWindow((d) => `min(low) ${within(d)} AS quantity_min_${d}d`)},
   ${perWindow((d) => `max(high) ${within(d)} AS quantity_max_${d}d`)},
