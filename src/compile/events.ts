@@ -7,7 +7,7 @@ import type { FloatRange } from './exact-sums.ts'
 import { numberKind, parenthesized, valueColumn, viewInputs, type EventFacts, type Inputs } from './inputs.ts'
 import type { EventOrder } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
-import type { Grid } from './time-grid.ts'
+import { beginning, type Grid } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
 
 /** The source columns that a view reads, in the source's order. */
@@ -67,7 +67,7 @@ export function eventsTable(definition: ViewDefinition, schema: Schema, grid: Gr
   ]
   const conditions = [
     time.between(grid.readFrom, grid.readTo),
-    ...(known === null ? [] : [known.between(grid.readFrom, grid.readTo)]),
+    ...(known === null ? [] : [known.between(beginning, grid.knownTo)]),
     ...entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`),
   ]
   return `-- Time is counted in tiles of ${grid.describe}; a row's point is the tile that begins at its feature time.

@@ -6,6 +6,8 @@
  * Values further apart are added as integers of any length.
  */
 
+import { PART_BITS, roundedParts } from './exact-sum-parts.ts'
+
 /** What is known of the values that are to be added. */
 export interface FloatRange {
   /** Least and greatest magnitude among the finite ones that are not zero; null when there is none. */
@@ -24,13 +26,16 @@ interface Part {
   readonly type: 'HUGEINT' | 'BIGNUM'
 }
 
-/** The lowest first. More than one only where the values lie over 900 binary digits apart: then each part is rounded. */
+/** The lowest first. More than one only where the values lie further apart than a double can scale. */
 export function partsFor({ least, greatest }: FloatRange): readonly Part[] {
   if (least === null || greatest === null) return [{ power: 0, type: 'HUGEINT' }]
   const lowest = Math.max(exponentOf(least) - 52, -1074)
   const bits = exponentOf(greatest) + 1 - lowest
   if (bits <= 96) return [{ power: lowest, type: 'HUGEINT' }]
-  return Array.from({ length: Math.ceil(bits / 900) }, (_, index) => ({ power: lowest + index * 900, type: 'BIGNUM' }))
+  return Array.from({ length: Math.ceil(bits / PART_BITS) }, (_, index) => ({
+    power: lowest + index * PART_BITS,
+    type: 'BIGNUM',
+  }))
 }
 
 /** Of the highest bit. */
@@ -63,16 +68,15 @@ export function shares(value: string, parts: readonly Part[]): string[] {
 }
 
 /** SQL of the double nearest to a sum, from the sums of its shares. */
-export const roundedSum = (sums: readonly string[], parts: readonly Part[]): string =>
-  parts
-    .map(({ power, type }, index) =>
-      // The engine's own cast of long integers cuts digits off; that of text rounds well.
-      scaled(
-        type === 'HUGEINT' ? nearestDouble(sums[index] as string) : `CAST(CAST(${sums[index]} AS VARCHAR) AS DOUBLE)`,
-        power,
-      ),
-    )
-    .join(' + ')
+export function roundedSum(sums: readonly string[], parts: readonly Part[]): string {
+  const [{ power, type }] = parts as readonly [Part]
+  if (parts.length > 1) return roundedParts(sums, power)
+  const [sum] = sums as readonly [string]
+  // The engine's own cast of long integers cuts digits off; that of text rounds well.
+  return scaled(type === 'HUGEINT' ? nearestDouble(sum) : textToDouble(sum), power)
+}
+
+const textToDouble = (integer: string): string => `CAST(CAST(${integer} AS VARCHAR) AS DOUBLE)`
 
 /** SQL of the double nearest to a 128-bit integer: the engine's own cast rounds twice. */
 export const nearestDouble = (total: string): string => `nearest_double(${total})`

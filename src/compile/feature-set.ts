@@ -3,7 +3,16 @@ import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { distinctTable, distinctTableName } from './distinct.ts'
 import { entitiesTable } from './events.ts'
 import { listGroups, listTable, type ListGroup } from './lists.ts'
-import { countAll, countOf, mergeablePlan, type Partial, type Plan, type PlanContext } from './partials.ts'
+import type { Inputs } from './inputs.ts'
+import {
+  countAll,
+  countOf,
+  countOfEither,
+  mergeablePlan,
+  type Partial,
+  type Plan,
+  type PlanContext,
+} from './partials.ts'
 import { quoteIdentifier, quoteString } from './quote.ts'
 import type { Grid } from './time-grid.ts'
 import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
@@ -58,7 +67,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
     const isListed = plan === null && feature.aggregate !== 'count_distinct'
     // A declared value takes the place of a window's that holds nothing to aggregate; a list's window is found by its count.
     const needsCount = isCounted || isListed || feature.empty !== undefined
-    return { feature, plan, count: needsCount ? countOf(context.inputs.of(feature)) : null }
+    return { feature, plan, count: needsCount ? countFor(feature, context.inputs) : null }
   })
   const distinct = features.filter(({ aggregate }) => aggregate === 'count_distinct')
   const groups = listGroups(
@@ -99,6 +108,12 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
     timed,
   }
 }
+
+/** What a window counts as holding something by: for a ratio, a value of either sum. */
+const countFor = (feature: FeatureDefinition, inputs: Inputs): Partial =>
+  feature.divisor === undefined
+    ? countOf(inputs.of(feature))
+    : countOfEither(inputs.of(feature), inputs.divisorOf(feature))
 
 const uniquePartials = (partials: readonly Partial[]): Partial[] => [
   ...new Map(partials.map((partial) => [partial.name, partial])).values(),

@@ -4,7 +4,7 @@
  */
 import { parseDuration } from '../contract/index.ts'
 import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
-import { valueColumn, type Input } from './inputs.ts'
+import { kindOf, valueColumn, type Input } from './inputs.ts'
 import { countOf, withoutMinusZero, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
@@ -157,11 +157,16 @@ entity_values AS (
 )`
 
 /** Distinct values with their counts, the most frequent first, ties by value. */
-const byFrequency = (list: string): string =>
-  `list_transform(list_sort(list_transform(map_entries(list_aggregate(${list}, 'histogram')), lambda e: {n: -CAST(e.value AS BIGINT), v: e.key})), lambda e: e.v)`
+function byFrequency(list: string, isFloat: boolean): string {
+  // The engine's histogram of plain doubles takes NaN for one of the other values; in structs it tells them apart.
+  const [values, key] = isFloat ? [`list_transform(${list}, lambda v: {v: v})`, 'e.key.v'] : [list, 'e.key']
+  const counted = `list_transform(map_entries(list_aggregate(${values}, 'histogram')), lambda e: {n: -CAST(e.value AS BIGINT), v: ${key}})`
+  return `list_transform(list_sort(${counted}), lambda e: e.v)`
+}
 
 function listValue(feature: FeatureDefinition, list: string, context: PlanContext, grid: Grid): string {
   const { aggregate, k = 1 } = feature
+  const isFloat = kindOf(context.inputs.of(feature), context.facts).kind === 'float'
   switch (aggregate) {
     case 'quantile':
       // 0.0 + -0.0 is 0.0: which of two equal zeros a sort puts first must not show.
@@ -173,9 +178,9 @@ function listValue(feature: FeatureDefinition, list: string, context: PlanContex
     case 'stddev':
       return `sqrt(${spread(list)})`
     case 'mode':
-      return `${byFrequency(list)}[1]`
+      return `${byFrequency(list, isFloat)}[1]`
     case 'top_k':
-      return `${byFrequency(list)}[1:${k}]`
+      return `${byFrequency(list, isFloat)}[1:${k}]`
     case 'first_k':
       return `${list}[1:${k}]`
     case 'last_k':

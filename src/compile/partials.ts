@@ -51,6 +51,13 @@ function partial(name: string, ofEvents: string, merge: string | ((column: strin
 export const countOf = (input: Input): Partial =>
   partial(`count of ${input.label}`, input.sql === null ? 'count(*)' : `count(${valueColumn(input)})`, 'sum')
 
+/** Number of events with a value of either. */
+export function countOfEither(a: Input, b: Input): Partial {
+  const isThere = (input: Input): string => (input.sql === null ? 'true' : `${valueColumn(input)} IS NOT NULL`)
+  const either = `count(*) FILTER (WHERE ${isThere(a)} OR ${isThere(b)})`
+  return partial(`count of ${a.label} or ${b.label}`, either, 'sum')
+}
+
 export const countAll: Partial = partial('count of events', 'count(*)', 'sum')
 
 const bigint = (sql: string): string => `CAST(coalesce(${sql}, 0) AS BIGINT)`
@@ -220,7 +227,8 @@ export function mergeablePlan(feature: FeatureDefinition, context: PlanContext, 
       const below = sumOf(inputs.divisorOf(feature), facts)
       return {
         partials: [...above.partials, ...below.partials],
-        value: (merged) => `${above.double(merged)} / nullif(${below.double(merged)}, 0)`,
+        // A quotient that is too small for a double is no -0.0.
+        value: (merged) => `${above.double(merged)} / nullif(${below.double(merged)}, 0) + 0`,
       }
     }
     case 'histogram':

@@ -31,6 +31,8 @@ export interface Grid {
   /** Event times that the rows may see: `[readFrom, readTo)`. */
   readonly readFrom: Micros
   readonly readTo: Micros
+  /** What is known before this may be known to a row, whatever the windows' offsets. */
+  readonly knownTo: Micros
   /** Whether the points in `[first, end)` are just those in the slice's range; else rows have to be filtered by their time. */
   readonly isExact: boolean
   readonly windows: ReadonlyMap<string, Window>
@@ -43,7 +45,7 @@ export interface Grid {
 }
 
 /** Instants are of the years 1 to 9999. */
-const beginning = -62_135_596_800_000_000n
+export const beginning = -62_135_596_800_000_000n
 
 /** How grid points, numbered from 1970 on, are found and placed. */
 interface Calendar {
@@ -85,6 +87,13 @@ function fixedCalendar(step: Micros, text: string): Calendar {
   }
 }
 
+/** SQL of the instant of a local time, which the engine takes for the second one where clocks go back over midnight. */
+function firstInstant(zone: string, local: string): string {
+  const instant = `timezone(${zone}, ${local})`
+  const earlier = `${instant} - INTERVAL 1 HOUR`
+  return `CASE WHEN timezone(${zone}, ${earlier}) >= ${local} THEN ${earlier} ELSE ${instant} END`
+}
+
 /** Days of a time zone: some have 23 or 25 hours. */
 function zonedCalendar(step: Micros, text: string, zone: string): Calendar {
   const days = step / MICROS_PER_DAY
@@ -98,7 +107,7 @@ function zonedCalendar(step: Micros, text: string, zone: string): Calendar {
       const day = `CAST(timezone(${name}, make_timestamptz(${micros})) AS DATE) - DATE '1970-01-01'`
       return days === 1n ? `(${day})` : offsetFloor(`(${day})`, days)
     },
-    timeOf: (point) => `timezone(${name}, make_timestamp((${point}) * ${step}))`,
+    timeOf: (point) => firstInstant(name, `make_timestamp((${point}) * ${step})`),
     describe: `${text} of ${zone}`,
   }
 }
@@ -121,7 +130,7 @@ function monthCalendar(months: bigint, text: string, zone: string | null): Calen
     },
     timeOf: (point) => {
       const local = `(TIMESTAMP '1970-01-01' + to_months(CAST((${point}) * ${months} AS INTEGER)))`
-      return name === null ? `CAST(${local} AS TIMESTAMPTZ)` : `timezone(${name}, ${local})`
+      return name === null ? `CAST(${local} AS TIMESTAMPTZ)` : firstInstant(name, local)
     },
     describe: zone === null ? text : `${text} of ${zone}`,
   }
@@ -171,13 +180,17 @@ function windowsOf(
 }
 
 /** How far the windows reach back, null without end, and how near they come. */
-function reach(windows: Iterable<Window>): { readonly back: bigint | null; readonly offset: bigint } {
+function reach(
+  { rows }: ViewDefinition,
+  windows: Iterable<Window>,
+): { readonly back: bigint | null; readonly offset: bigint } {
   let [back, least]: [bigint | null, bigint | null] = [0n, null]
   for (const { width, offset } of windows) {
     back = back === null || width === null ? null : width + offset > back ? width + offset : back
     least = least === null || offset < least ? offset : least
   }
-  return { back, offset: least ?? 0n }
+  // A row that follows an event needs that event, even where no window holds it yet.
+  return { back, offset: rows === 'on_change' ? 0n : (least ?? 0n) }
 }
 
 interface Span {
@@ -207,7 +220,7 @@ function points(
  */
 export function eventRanges(definition: ViewDefinition): (range: Span) => Span {
   const calendar = calendarOf(definition)
-  const windows = reach(windowsOf(definition, calendar).values())
+  const windows = reach(definition, windowsOf(definition, calendar).values())
   return (range) => points(calendar, windows, range).events
 }
 
@@ -224,7 +237,7 @@ export function timeGrid(
 ): Grid {
   const calendar = calendarOf(definition)
   const windows = windowsOf(definition, calendar, range.rowWindows)
-  const { first, end, events } = points(calendar, reach(windows.values()), range)
+  const { first, end, events } = points(calendar, reach(definition, windows.values()), range)
   const base = floorDiv(calendar.atOrBefore(events.from), alignment) * alignment
   const shifted = (ordinal: string): string => {
     if (base === 0n) return ordinal
@@ -236,6 +249,7 @@ export function timeGrid(
     span: end - calendar.atOrBefore(events.from),
     readFrom: events.from,
     readTo: events.to,
+    knownTo: calendar.isExact ? calendar.earliest(end - 1n) : range.to,
     isExact: calendar.isExact,
     windows,
     describe: calendar.describe,

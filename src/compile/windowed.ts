@@ -91,6 +91,8 @@ function windowedByChange({ scope, grid, windows, hasLateEvents, points: kind }:
   const leaves = onChange
     ? []
     : [...new Set(windows.flatMap(({ window: { width, offset: by } }) => (width === null ? [] : [width + by + 1n])))]
+  // It is there only if its event is known by then.
+  const entering = onChange && hasLateEvents ? ' WHERE seen = tile' : ''
   const points = [...enters, ...leaves.map((by) => `tile + ${by}`)]
   const isHull = ({ window }: WindowPartials): boolean =>
     window.offset === offset && (back === null ? window.width === null : window.width === back - offset)
@@ -121,7 +123,7 @@ WITH changes AS (
   SELECT entity, point, ${onChange ? 'point + 1' : `lead(point, 1, ${end}) OVER (PARTITION BY entity ORDER BY point)`} AS next_point
   FROM (
     SELECT DISTINCT entity, ${onChange ? 'point' : `greatest(point, ${first}) AS point`}
-    FROM (SELECT entity, unnest([${points.join(', ')}]) AS point FROM ${tiles})
+    FROM (SELECT entity, unnest([${points.join(', ')}]) AS point FROM ${tiles}${entering})
     WHERE point < ${end}${onChange ? ` AND point >= ${first}` : ''}
   )
 ),
