@@ -1,5 +1,5 @@
 /** The events that a slice's rows see, with what the features aggregate of each. */
-import { referencedColumns, type ViewDefinition } from '../definition/index.ts'
+import { referencedColumns, withUsedColumns, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
 import { HindcastError, type Micros } from '../contract/index.ts'
 import { eventTime, knownTime } from './event-time.ts'
@@ -28,7 +28,7 @@ function requireSupported({ name, source }: ViewDefinition): void {
 /** The table's rows with the computed columns, without those that the source leaves out. */
 function sourceRelation(definition: ViewDefinition): string {
   requireSupported(definition)
-  const { source } = definition
+  const { source } = withUsedColumns(definition)
   const computed = (source.columns ?? []).map(({ name, sql }) => `${parenthesized(sql)} AS ${quoteIdentifier(name)}`)
   const where = source.where === undefined ? '' : ` WHERE ${parenthesized(source.where)}`
   return computed.length === 0 && where === ''

@@ -1,5 +1,6 @@
 /** What of a view need not be computed again when its definition changes. */
 import type { ViewDefinition } from './canonical.ts'
+import { withUsedColumns } from './columns.ts'
 import { columnFingerprints, rowsFingerprint } from './fingerprint.ts'
 import { featureColumn } from './window.ts'
 
@@ -20,18 +21,16 @@ export function carriedColumns(
   return carried.length === 0 ? null : Object.fromEntries(carried)
 }
 
-/** A view of some of another's feature columns, without derived ones. */
-export const withoutColumns = (
-  definition: ViewDefinition,
-  left: Readonly<Record<string, unknown>>,
-): ViewDefinition => ({
-  ...definition,
-  features: definition.features.flatMap((feature) => {
-    const windows = feature.windows.filter((window) => !Object.hasOwn(left, featureColumn(feature, window)))
-    return windows.length === 0 ? [] : [{ ...feature, windows }]
-  }),
-  derived: [],
-})
+/** A view of some of another's feature columns, without derived ones and what only the others read of the source. */
+export const withoutColumns = (definition: ViewDefinition, left: Readonly<Record<string, unknown>>): ViewDefinition =>
+  withUsedColumns({
+    ...definition,
+    features: definition.features.flatMap((feature) => {
+      const windows = feature.windows.filter((window) => !Object.hasOwn(left, featureColumn(feature, window)))
+      return windows.length === 0 ? [] : [{ ...feature, windows }]
+    }),
+    derived: [],
+  })
 
 /** All windows of a view's features, each once. */
 export const windowTexts = (definition: ViewDefinition): readonly string[] => [

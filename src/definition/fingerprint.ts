@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { parseDuration } from '../contract/index.ts'
-import type { FeatureDefinition, ViewDefinition } from './canonical.ts'
+import { parsePeriod } from '../contract/index.ts'
+import type { Aggregate, FeatureDefinition, JoinDefinition, ViewDefinition } from './canonical.ts'
+import { withUsedColumns } from './columns.ts'
 import { normalizeSql } from './sql.ts'
 import { featureColumn, parseWindow } from './window.ts'
 
@@ -28,14 +29,15 @@ function dataPart(definition: ViewDefinition): unknown {
     ...commonPart(definition),
     partitionBy,
     // The order of features, windows and derived columns is only the order of columns.
-    features: byName(features).map(featureData),
+    features: byName(features).map((feature) => ({ name: feature.name, ...featureData(feature) })),
     derived: byName(derived).map(({ name, sql }) => ({ name, sql: normalizeSql(sql) })),
   }
 }
 
-/** What all features of a view have in common. */
-function commonPart({ entity, source, every, timeZone, rows }: ViewDefinition): object {
-  const { name: _, where, columns, ...times } = source
+/** What all features of a view have in common, and no more of its source than they read. */
+function commonPart(definition: ViewDefinition): object {
+  const { entity, source, every, timeZone, rows } = withUsedColumns(definition)
+  const { name: _, where, columns, joins, ...times } = source
   return {
     semantics: SEMANTICS_VERSION,
     keys: byName(entity.keys),
@@ -44,20 +46,43 @@ function commonPart({ entity, source, every, timeZone, rows }: ViewDefinition): 
       ...(where === undefined ? {} : { where: normalizeSql(where) }),
       // In their order: one sees those before it.
       ...(columns === undefined ? {} : { columns: columns.map(({ name, sql }) => [name, normalizeSql(sql)]) }),
+      ...(joins === undefined ? {} : { joins: byName(joins).map(joinData) }),
     },
-    every: stepOf(every),
-    ...(timeZone === undefined ? {} : { timeZone }),
-    ...(rows === undefined ? {} : { rows }),
+    // Rows on change have no grid.
+    ...(rows === undefined ? { every: lengthOf(every) } : { rows }),
+    ...(timeZone === undefined || timeZone === 'UTC' ? {} : { timeZone }),
   }
+}
+
+const joinData = ({ on, columns, ...join }: JoinDefinition): unknown => ({
+  ...join,
+  on: on.map(({ column, equals }) => JSON.stringify([column, equals])).sort(),
+  columns: columns.toSorted(),
+})
+
+/** For each of a view's features, by name: `data` changes with what its values follow from, `metadata` with its name and prose. */
+export function featureFingerprints(definition: ViewDefinition): ReadonlyMap<string, ViewFingerprint> {
+  return new Map(
+    definition.features.map((feature) => {
+      const { name, windows, description = null, owner = null, tags = [] } = feature
+      const { windows: _, ...meaning } = featureData(feature)
+      const common = commonPart({ ...definition, features: [feature] })
+      const data = hash({ common, meaning, windows: [...new Set(windows.map(windowData))].sort() })
+      return [name, { data, metadata: hash({ name, windows, description, owner, tags }) }]
+    }),
+  )
 }
 
 /** Of each of a view's feature columns, a hash of all that its values follow from: its name is not among that. */
 export function columnFingerprints(definition: ViewDefinition): ReadonlyMap<string, string> {
-  const common = commonPart(definition)
   return new Map(
     definition.features.flatMap((feature) => {
-      const { name: _, windows: __, ...meaning } = featureData(feature)
-      return feature.windows.map((window) => [featureColumn(feature, window), hash({ common, meaning, window })])
+      const common = commonPart({ ...definition, features: [feature] })
+      const { windows: _, ...meaning } = featureData(feature)
+      return feature.windows.map((window) => [
+        featureColumn(feature, window),
+        hash({ common, meaning, window: windowData(window) }),
+      ])
     }),
   )
 }
@@ -67,27 +92,51 @@ export function rowsFingerprint(definition: ViewDefinition): string {
   const windows = definition.features.flatMap((feature) => feature.windows.map((text) => reachOf(text)))
   // A window inside another holds no event that this does not hold.
   const widest = windows.filter(
-    (one) => !windows.some((other) => other.text !== one.text && other.from >= one.from && other.to <= one.to),
+    (one) => !windows.some((other) => isAnother(one, other) && other.from >= one.from && other.to <= one.to),
   )
-  return hash({ ...commonPart(definition), windows: [...new Set(widest.map(({ text }) => text))].sort() })
+  return hash({
+    ...commonPart({ ...definition, features: [] }),
+    windows: [...new Set(widest.map(({ text }) => windowData(text)))].sort(),
+  })
 }
 
+interface Reach {
+  readonly text: string
+  readonly from: number
+  readonly to: number
+}
+
+const isAnother = (one: Reach, other: Reach): boolean => one.from !== other.from || one.to !== other.to
+
 /** How long before the feature time a window begins and ends. */
-function reachOf(text: string): { readonly text: string; readonly from: number; readonly to: number } {
+function reachOf(text: string): Reach {
   const { length, offset } = parseWindow(text)
-  const measure = (part: string): number =>
-    part.endsWith('mo') ? Number(part.slice(0, -2)) : Number(parseDuration(part, 'windows'))
+  const measure = (part: string): number => {
+    const period = parsePeriod(part, 'windows')
+    return Number(period.kind === 'months' ? period.months : period.micros)
+  }
   const to = offset === null ? 0 : measure(offset)
   return { text, to, from: length === null ? Infinity : to + measure(length) }
 }
 
-/** Micros, or the text of months: the same length in another unit is the same. */
-const stepOf = (every: string): string => (every.endsWith('mo') ? every : parseDuration(every, 'every').toString())
+/** Micros, or months: the same length in another unit is the same. */
+function lengthOf(text: string): string {
+  const period = parsePeriod(text, 'every')
+  return period.kind === 'months' ? `${period.months}mo` : period.micros.toString()
+}
 
-/** All of a feature that its values follow from. */
+function windowData(text: string): string {
+  const { length, offset } = parseWindow(text)
+  return [length === null ? 'lifetime' : lengthOf(length), ...(offset === null ? [] : [lengthOf(offset)])].join(
+    ' offset ',
+  )
+}
+
+/** All of a feature that its values follow from: not its name. What is written out although it is the default says nothing. */
 function featureData(feature: FeatureDefinition) {
-  const { description: _, owner: __, tags: ___, ...meaning } = feature
-  const { argument, where, divisor, by, windows } = feature
+  const { name: _, description: __, owner: ___, tags: ____, divisor, by, error, empty, halfLife, ...meaning } = feature
+  const { aggregate, argument, where, windows } = feature
+  const isDefaultEmpty = empty === undefined || empty === (counts.has(aggregate) ? 0 : null)
   return {
     ...meaning,
     argument: plain(argument),
@@ -100,10 +149,19 @@ function featureData(feature: FeatureDefinition) {
             where: divisor.where === null ? null : normalizeSql(divisor.where),
           },
         }),
-    ...(by === undefined ? {} : { by: plain(by) }),
+    ...(by === undefined || by === null ? {} : { by: plain(by) }),
+    ...(error === undefined || error === DEFAULT_ERROR ? {} : { error }),
+    ...(isDefaultEmpty ? {} : { empty }),
+    ...(halfLife === undefined ? {} : { halfLife: lengthOf(halfLife) }),
     windows: windows.toSorted(),
   }
 }
+
+/** Of `approx_quantile`. */
+const DEFAULT_ERROR = 0.01
+
+/** 0 over an empty window. */
+const counts: ReadonlySet<Aggregate> = new Set(['count', 'count_distinct', 'approx_count_distinct'])
 
 const plain = (argument: FeatureDefinition['argument']): unknown =>
   argument?.kind === 'sql' ? { kind: 'sql', sql: normalizeSql(argument.sql) } : argument

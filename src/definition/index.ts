@@ -20,7 +20,7 @@ export {
 } from './canonical.ts'
 export { canonicalView } from './canonical-view.ts'
 export { carriedColumns, windowTexts, withoutColumns } from './carry.ts'
-export { referencedColumns } from './columns.ts'
+export { referencedColumns, withUsedColumns } from './columns.ts'
 export {
   entity,
   featureView,
@@ -74,7 +74,14 @@ export {
   type Window,
   type WindowLength,
 } from './features.ts'
-export { SEMANTICS_VERSION, viewFingerprint, type ViewFingerprint } from './fingerprint.ts'
+export {
+  columnFingerprints,
+  featureFingerprints,
+  rowsFingerprint,
+  SEMANTICS_VERSION,
+  viewFingerprint,
+  type ViewFingerprint,
+} from './fingerprint.ts'
 export {
   describingProperties,
   featureColumns,

@@ -1,15 +1,26 @@
 /** Rule: same meaning same hash, new meaning new hash, new prose same data hash. Damage otherwise: stale rows, or years computed again. */
 import { expect, test } from 'vitest'
 import {
+  approxQuantile,
   avg,
   canonicalView,
+  columnFingerprints,
   count,
+  decayedSum,
   entity,
+  featureFingerprints,
+  histogram,
+  max,
   nullRate,
   quantile,
+  ratio,
+  rowsFingerprint,
   source,
   sql,
+  topK,
+  viewDefinitionSchema,
   viewFingerprint,
+  type Window,
 } from '../../../src/definition/index.ts'
 import { originDelays } from '../../../features/origin-delays.ts'
 import { routeDelays } from '../../../features/route-delays.ts'
@@ -99,6 +110,131 @@ test.each([
   expect(of(change).data).not.toBe(of().data)
 })
 
+/** A source and features that use everything of the language. */
+const richSource = {
+  ...flights,
+  knownTime: 'loaded',
+  sequence: 'number',
+  where: sql`NOT cancelled`,
+  columns: { late: sql`delay > 15`, very_late: sql`late AND delay > 60`, unused: sql`distance * 2` },
+  joins: {
+    carrier: { table: 'raw.carriers', on: { carrier: 'code', country: 'land' }, columns: ['alliance', 'name'] },
+  },
+} as const
+const over = ['7d', 'lifetime', { window: '7d', offset: '1d' }] as const
+const richFeatures = {
+  late: count({ over, where: sql`very_late` }),
+  alliances: topK('carrier_alliance', 3, { over }),
+  p90: approxQuantile('delay', 0.9, { over }),
+  decayed: decayedSum('delay', { over, halfLife: '1d' }),
+  by_carrier: avg('delay', { over, by: 'carrier' }),
+  spread: histogram('delay', { over, edges: [0, 15] }),
+  share: ratio('delay', 'distance', { over }),
+  worst: max('delay', { over, empty: -1 }),
+}
+const rich = (change: { source?: object; features?: object; rest?: object } = {}) =>
+  definitionOf({
+    source: source({ ...richSource, ...change.source }),
+    features: { ...richFeatures, ...change.features },
+    ...change.rest,
+  })
+const featureHash = (name: string, change: Parameters<typeof rich>[0] = {}) =>
+  featureFingerprints(rich(change)).get(name)
+
+test.each([
+  ['a length in other words', { features: { decayed: decayedSum('delay', { over, halfLife: '24h' }) } }, 'decayed'],
+  ['a default error', { features: { p90: approxQuantile('delay', 0.9, { over, error: 0.01 }) } }, 'p90'],
+  [
+    'a default value of empty windows',
+    { features: { late: count({ over, where: sql`very_late`, empty: 0 }) } },
+    'late',
+  ],
+  ['UTC', { rest: { timeZone: 'UTC' } }, 'late'],
+  ['a computed column that nobody reads', { source: { columns: { ...richSource.columns, more: sql`1` } } }, 'late'],
+  ['one less', { source: { columns: { late: sql`delay > 15`, very_late: sql`late AND delay > 60` } } }, 'late'],
+  [
+    'a joined column that nobody reads',
+    { source: { joins: { carrier: { ...richSource.joins.carrier, columns: ['alliance'] } } } },
+    'alliances',
+  ],
+  [
+    'the order of a join’s columns',
+    { source: { joins: { carrier: { ...richSource.joins.carrier, on: { country: 'land', carrier: 'code' } } } } },
+    'alliances',
+  ],
+])('%s, written out or not, changes nothing', (_, change, feature) => {
+  expect(viewFingerprint(rich(change)).data).toBe(viewFingerprint(rich()).data)
+  expect(featureHash(feature, change)?.data).toBe(featureHash(feature)?.data)
+})
+
+const ofAll = Object.keys(richFeatures)
+test.each<readonly [string, Parameters<typeof rich>[0], readonly string[]]>([
+  ['the source’s condition', { source: { where: sql`NOT diverted` } }, ofAll],
+  ['the known time', { source: { knownTime: 'seen' } }, ofAll],
+  ['the sequence', { source: { sequence: 'ordinal' } }, ofAll],
+  ['the unit of event times', { source: { eventTimeUnit: 's' } }, ofAll],
+  ['rows on change', { rest: { rows: 'on_change' } }, ofAll],
+  ['a time zone', { rest: { timeZone: 'Europe/Berlin' } }, ofAll],
+  [
+    'a computed column, for what reads it, also by way of another',
+    { source: { columns: { ...richSource.columns, late: sql`delay > 20` } } },
+    ['late'],
+  ],
+  [
+    'a join, for what reads its columns',
+    { source: { joins: { carrier: { ...richSource.joins.carrier, asOf: 'since' } } } },
+    ['alliances'],
+  ],
+  ['a condition', { features: { late: count({ over, where: sql`late` }) } }, ['late']],
+  ['a number of values', { features: { alliances: topK('carrier_alliance', 4, { over }) } }, ['alliances']],
+  ['an error', { features: { p90: approxQuantile('delay', 0.9, { over, error: 0.1 }) } }, ['p90']],
+  ['a half-life', { features: { decayed: decayedSum('delay', { over, halfLife: '2d' }) } }, ['decayed']],
+  ['the buckets', { features: { by_carrier: avg('delay', { over, by: sql`upper(carrier)` }) } }, ['by_carrier']],
+  ['edges', { features: { spread: histogram('delay', { over, edges: [0, 16] }) } }, ['spread']],
+  ['a divisor', { features: { share: ratio('delay', sql`distance + 1`, { over }) } }, ['share']],
+  ['a value of empty windows', { features: { worst: max('delay', { over, empty: 0 }) } }, ['worst']],
+  ['an offset', { features: { worst: max('delay', { over: ['7d'], empty: -1 }) } }, ['worst']],
+])('%s: the view’s data changes, and that of no other feature', (_, change, changed) => {
+  expect(viewFingerprint(rich(change)).data).not.toBe(viewFingerprint(rich()).data)
+  const before = featureFingerprints(rich())
+  const after = featureFingerprints(rich(change))
+  expect(ofAll.filter((name) => before.get(name)?.data !== after.get(name)?.data)).toEqual(changed)
+})
+
+test('a feature’s name and prose are its metadata alone', () => {
+  const worst = max('delay', { over, empty: -1, description: 'in minutes', owner: 'ops', tags: ['a'] })
+  const renamed = featureFingerprints(rich({ features: { longest: worst, worst } }))
+  const former = featureHash('worst')
+  expect(renamed.get('worst')?.data).toBe(former?.data)
+  expect(renamed.get('longest')?.data).toBe(former?.data)
+  expect(renamed.get('worst')?.metadata).not.toBe(former?.metadata)
+  expect(renamed.get('longest')?.metadata).not.toBe(renamed.get('worst')?.metadata)
+})
+
+test('columns of the same stretch of time have the same hash, in whatever words', () => {
+  const columns = columnFingerprints(rich({ features: { worst: max('delay', { over: ['7d', '1w'], empty: -1 }) } }))
+  expect(columns.get('worst_1w')).toBe(columns.get('worst_7d'))
+  expect(columns.get('late_7d')).not.toBe(columns.get('late_7d_offset_1d'))
+})
+
+test('rows are the same where the widest windows are, whatever the features', () => {
+  const rows = (windows: readonly [Window, ...Window[]]) =>
+    rowsFingerprint(definitionOf({ features: { n: count({ over: windows }) } }))
+  expect(rows(['7d'])).toBe(rows(['1d', '7d', '1w']))
+  expect(rows(['7d'])).not.toBe(rows(['8d']))
+  expect(rows(['7d'])).not.toBe(rows(['7d', { window: '7d', offset: '1d' }]))
+  expect(rows(['lifetime'])).toBe(rows(['7d', 'lifetime']))
+})
+
+test('what is stored as JSON has the hashes of what was authored', () => {
+  for (const definition of [rich(), canonicalView(originDelays), canonicalView(routeDelays)]) {
+    const stored = viewDefinitionSchema.parse(JSON.parse(JSON.stringify(definition)))
+    expect(viewFingerprint(stored)).toEqual(viewFingerprint(definition))
+    expect([...featureFingerprints(stored)]).toEqual([...featureFingerprints(definition)])
+    expect([...columnFingerprints(stored)]).toEqual([...columnFingerprints(definition)])
+  }
+})
+
 /** A pinned hash that moved means that everybody's tables are computed again: only with a raised SEMANTICS_VERSION, and on purpose. */
 test('hashes of this repository’s views are pinned', () => {
   expect(viewFingerprint(canonicalView(originDelays))).toEqual({
@@ -108,5 +244,22 @@ test('hashes of this repository’s views are pinned', () => {
   expect(viewFingerprint(canonicalView(routeDelays))).toEqual({
     data: '0dde52115bb6f5bdef5b7e9267ed2f58de062f731d926863bd59137c01e142eb',
     metadata: 'c289db8b5b2cd7b40b9dacdbcdc94efb98ece73f41ba5c8a4c6ada933e8b7c0e',
+  })
+})
+
+test('hashes of everything that the language has are pinned', () => {
+  expect(viewFingerprint(rich())).toEqual({
+    data: '8da4c27226ebc4eb2f44fa6b2ff2bfdc6e06db4e8cf214e14a09489dc47a705d',
+    metadata: '0904c480a9fc063e12a4f2366eb6f445a914ae6c9cd8d28a11c7934e94544181',
+  })
+  expect(Object.fromEntries([...featureFingerprints(rich())].map(([name, { data }]) => [name, data]))).toEqual({
+    alliances: '22008557f67df8cc83db90209279eaaef5e7de7433d6a987961fdaf51af2248a',
+    by_carrier: '33b46957693fe5a7ebd5da08371c519f7c600cbf8e74c693449a95d50746b1e4',
+    decayed: '6ac9d81bb472cb440cfe58110417a1513fd5cb64fc1f953f02c6f0b51e0798d3',
+    late: '0fd1f1cb4fe0c0d0475cafbc0069955454fdc3cc7fa6fcab551e8fba1c4297d2',
+    p90: 'c4cfefdbec08bc2d8d92658c7000d7e5979c3a2b02d0352aee44d7b96bf21f16',
+    share: 'e04c9bea2aecc5e9dc0870bb33a24a1f53f84f3091d94fe4948a0ec3311ff1d6',
+    spread: 'fc807fca0dc5ef307abc3e13e1ea7dd6f99c3e7ad7657af7a85508abe9cace4f',
+    worst: '9a97e0d08fa900d6cacb9ae8257a8e3e628ad4a69fcda700197b8e9d17679d58',
   })
 })
