@@ -11,7 +11,7 @@ import {
   type Table,
   type TableIdentifier,
 } from '../../iceberg/index.ts'
-import { sourceTable, type EpochUnit, type ViewDefinition } from '../../definition/index.ts'
+import { sourceTable, type EpochUnit, type SourceDefinition, type ViewDefinition } from '../../definition/index.ts'
 import type { SourceFile } from '../../plan/index.ts'
 import { uncertainColumns } from '../file-branches.ts'
 import { requireParquet } from '../parquet-schema.ts'
@@ -37,10 +37,7 @@ export async function pinSource(
 ): Promise<PinnedSource> {
   const name = sourceTable(view.source, runtime.settings.config.namespace)
   const table = await runtime.catalog.loadTable(sourceIdentifier(name)).catch((error: unknown) => {
-    throw withHint(
-      error,
-      `If it is yet to come: hindcast import FILE --table ${name} --event-time ${view.source.eventTime}`,
-    )
+    throw withHint(error, `If it is yet to come: ${fillingCommand(view.source, name)}`)
   })
   const snapshot = chosenSnapshot(table, name, view, asOf)
   const { schemas, currentSchemaId } = table.metadata
@@ -65,6 +62,12 @@ export function sourceIdentifier(table: string): TableIdentifier {
   return { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
 }
 
+/** What fills a source's table: another view is not imported. */
+const fillingCommand = ({ view, eventTime }: SourceDefinition, table: string): string =>
+  view === undefined
+    ? `hindcast import FILE --table ${table} --event-time ${eventTime}`
+    : `hindcast backfill ${view} --from … --to …`
+
 function withHint(error: unknown, hint: string): unknown {
   if (!(error instanceof HindcastError) || error.code !== 'TABLE_NOT_FOUND') return error
   return new HindcastError(error.code, error.message, {
@@ -80,7 +83,7 @@ function chosenSnapshot(table: Table, of: string, view: ViewDefinition, asOf: st
     const head = refs['main']
     if (head === undefined) {
       throw new HindcastError('INPUT_INVALID', `source table ${of} has no rows yet`, {
-        hint: `Import some: hindcast import FILE --table ${of} --event-time ${view.source.eventTime}`,
+        hint: `Fill it: ${fillingCommand(view.source, of)}`,
         context: { table: of },
       })
     }
