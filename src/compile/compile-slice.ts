@@ -32,10 +32,23 @@ export interface CompiledSlice {
   readonly windows: readonly string[]
   /** The slice's rows, with the columns of the output schema in its order. */
   readonly select: string
+  /** The same rows by the spans of time that they hold for, null where that cannot be: see `Spans`. */
+  readonly spans: Spans | null
   /** ORDER BY of `select` that leaves no ties. */
   readonly orderBy: string
   /** One row `rejected`: source rows with an event time in `[from, to)` and a null key. */
   readonly rejected: string
+}
+
+/**
+ * Rows that follow each other in time and differ in it alone are one span, so that a stretch of the slice is few rows. From a table of its
+ * spans the rows of any part of it come in order by a scan: nothing is sorted.
+ */
+export interface Spans {
+  /** SELECT of the spans that hold somewhere in `[from, to)`, in the order of their keys and time. */
+  between(from: Micros, to: Micros): string
+  /** SELECT of the rows with a feature time in `[from, to)`, in the order of their keys and time, given a table of spans that hold them. It needs nothing temporary. */
+  rows(table: string, from: Micros, to: Micros): string
 }
 
 /** ORDER BY of a view's rows. */
@@ -94,7 +107,7 @@ export function compileSlice(
     events: eventsTable(definition, range.sourceSchema, grid, inputs),
     tiles: [...exactSumMacros, ...set.tiles],
     windows: [...set.windows, ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows, maps])],
-    select: selectRows(definition, range, grid, set, inputs.buckets),
+    ...selectRows(definition, range, grid, set, inputs.buckets),
     orderBy: rowOrder(definition),
     rejected: rejectedQuery(definition, range.sourceSchema, range),
   }
@@ -125,7 +138,7 @@ function selectRows(
   grid: Grid,
   set: FeatureSet,
   buckets: readonly Bucket[],
-): string {
+): Pick<CompiledSlice, 'select' | 'spans'> {
   const keys = definition.entity.keys.map(({ name }, i) => ({ own: `key_${i + 1}`, name: quoteIdentifier(name) }))
   const ofSet = new Map(set.columns.map((column) => [column.name, column]))
   // Named by number: what the definition's names are is its authors' business.
@@ -143,24 +156,51 @@ function selectRows(
   ]
   const micros = `epoch_us(${grid.timeOf('point')})`
   const final = columns.map(({ name, own, held: as }) => `${own?.atTime?.(as, micros) ?? as} AS ${name}`)
-  const points = definition.rows === 'on_change' ? 'point' : 'unnest(range(point, next_point)) AS point'
   const derived = definition.derived.map(({ name, sql }) => `${parenthesized(sql)} AS ${quoteIdentifier(name)}`)
-  const inRange = grid.isExact
-    ? ''
-    : `\nWHERE feature_time >= make_timestamptz(${range.from}) AND feature_time < make_timestamptz(${range.to})`
   const list = (items: readonly string[]): string => items.join(',\n    ')
-  return `WITH held AS (
-  SELECT
-    ${list(['entity', 'point', 'next_point', ...keys.map(({ own }) => own), ...held])}
-  FROM windowed
-  ${joins.join('\n  ')}
-),
-points AS (SELECT * EXCLUDE (point, next_point), ${points} FROM held),
+  const heldColumns = list(['entity', 'point', 'next_point', ...keys.map(({ own }) => own), ...held])
+  const from = `FROM windowed
+  ${joins.join('\n  ')}`
+  const rowsOf = (points: string): string => `points AS (${points}),
 feature_columns AS (
   SELECT
     ${list([...keys.map(({ own, name }) => `${own} AS ${name}`), `${grid.timeOf('point')} AS feature_time`, ...final])}
   FROM ${['points', ...set.timed.map(({ table }) => `LEFT JOIN ${table} USING (entity, point)`)].join('\n  ')}
 )
 SELECT ${['*', ...derived].join(', ')}
-FROM feature_columns${inRange}`
+FROM feature_columns`
+  const onChange = definition.rows === 'on_change'
+  const everyPoint = onChange ? 'point' : 'unnest(range(point, next_point)) AS point'
+  const inRange = grid.isExact
+    ? ''
+    : `\nWHERE feature_time >= make_timestamptz(${range.from}) AND feature_time < make_timestamptz(${range.to})`
+  const inOrder = grid.isExact && set.columns.every(({ atTime }) => atTime === null)
+  const spans: Spans = {
+    between: (low, high) => `SELECT
+    ${heldColumns}
+  ${from}
+WHERE point < ${grid.pointFrom(high)} AND next_point > ${grid.pointFrom(low)}
+ORDER BY ${[...keys.map(({ own }) => own), 'point'].join(', ')}`,
+    rows: (table, low, high) => {
+      const [first, end] = [grid.pointFrom(low), grid.pointFrom(high)]
+      const point =
+        end - first === 1n
+          ? `CAST(${first} AS BIGINT)`
+          : onChange
+            ? 'point'
+            : `unnest(range(greatest(point, ${first}), least(next_point, ${end})))`
+      return `WITH ${rowsOf(
+        `SELECT * EXCLUDE (point, next_point), ${point} AS point FROM ${table} WHERE point < ${end} AND next_point > ${first}`,
+      )}`
+    },
+  }
+  return {
+    select: `WITH held AS (
+  SELECT
+    ${heldColumns}
+  ${from}
+),
+${rowsOf(`SELECT * EXCLUDE (point, next_point), ${everyPoint} FROM held`)}${inRange}`,
+    spans: inOrder ? spans : null,
+  }
 }

@@ -1,5 +1,12 @@
 export { carriedSelect } from './carry.ts'
-export { compileEvents, compileSlice, rowOrder, type CompiledSlice, type SliceRange } from './compile-slice.ts'
+export {
+  compileEvents,
+  compileSlice,
+  rowOrder,
+  type CompiledSlice,
+  type SliceRange,
+  type Spans,
+} from './compile-slice.ts'
 export { eventFacts, rangesQuery, requiredColumns } from './events.ts'
 export type { EventFacts } from './inputs.ts'
 export { eventRanges } from './time-grid.ts'

@@ -42,6 +42,8 @@ export interface Grid {
   tileOf(micros: string): string
   /** SQL of a point's time, a TIMESTAMPTZ. */
   timeOf(point: string): string
+  /** The first point at or after an instant, of an exact grid. */
+  pointFrom(instant: Micros): bigint
 }
 
 /** Instants are of the years 1 to 9999. */
@@ -254,6 +256,7 @@ export function timeGrid(
     windows,
     describe: calendar.describe,
     tileOf: (micros) => shifted(calendar.tileOf(micros)),
+    pointFrom: (instant) => calendar.atOrBefore(instant - 1n) + 1n - base,
     timeOf: (point) => calendar.timeOf(base < 0n ? `${point} - ${-base}` : `${point} + ${base}`),
   }
 }

@@ -4,7 +4,7 @@ import { quoteIdentifier, quoteString } from '../compile/quote.ts'
 import { HindcastError } from '../contract/index.ts'
 import type { NestedField } from '../iceberg/index.ts'
 import { pathList, type DuckDb, type QueryOptions } from './duckdb.ts'
-import { fieldIdsOption } from './duckdb-types.ts'
+import { duckDbType, fieldIdsOption } from './duckdb-types.ts'
 import type { ColumnStatistics } from './parquet-metrics.ts'
 import type { WriteSettings } from './write-settings.ts'
 
@@ -147,12 +147,16 @@ export function fileWriter(
       options,
     )
     if (count === 0n) return
+    const casts = fields.map(
+      (field) => `CAST(${quoteIdentifier(field.name)} AS ${duckDbType(field.type)}) AS ${quoteIdentifier(field.name)}`,
+    )
+    const select = `SELECT ${casts.join(', ')} FROM (${query})`
     const isPlain = rowGroupBytes === null && targetFileBytes === null && count <= BigInt(usualGroupRows)
     if (isPlain) {
-      yield await copy(`(SELECT ${columns} FROM (${query}))`, count, usualGroupRows)
+      yield await copy(`(${select})`, count, usualGroupRows)
       return
     }
-    await db.run(`CREATE OR REPLACE TEMP TABLE ${ownTable('rows')} AS SELECT ${columns} FROM (${query})`, options)
+    await db.run(`CREATE OR REPLACE TEMP TABLE ${ownTable('rows')} AS ${select}`, options)
     yield* filesOf({ table: ownTable('rows'), first: 0n, count, isWhole: true })
   }
 

@@ -117,7 +117,7 @@ export async function writePartitions(db: DuckDb, request: WriteRequest): Promis
 export interface PartitionQuery {
   readonly tuple: PartitionTuple
   /**
-   * SELECT text with the schema's columns in its types, whose rows come in the order that they are to lie in, on one thread. It sees
+   * SELECT text with the schema's columns, whose rows come in the order that they are to lie in, on one thread. It sees
    * tables that are not temporary.
    */
   readonly query: string

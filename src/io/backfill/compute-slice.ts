@@ -1,11 +1,17 @@
 import { availableParallelism } from 'node:os'
 import { rowOrder } from '../../compile/index.ts'
 import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
-import { encodeManifest, EntryStatus, mapConcurrently, type DataFile } from '../../iceberg/index.ts'
+import {
+  encodeManifest,
+  EntryStatus,
+  mapConcurrently,
+  type DataFile,
+  type PartitionTuple,
+} from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
 import type { DuckDb } from '../duckdb.ts'
 import type { WarehouseFiles } from '../files/index.ts'
-import { writePartitions } from '../parquet-write.ts'
+import { writePartitionQueries, writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
@@ -108,23 +114,42 @@ async function compute(
   const work = async (db: DuckDb, scratchDir: string) => {
     onProgress?.({ phase: 'read', inputRows: slice.inputRows })
     await using rows = await sliceRows(runtime, db, plan, slice, range, engineOptions)
-    const written = await writePartitions(db, {
-      query: rows.select,
+    const request = {
       schema: target.schema,
       spec,
-      sortBy: rowOrder(definition),
       scratchDir,
-      place: ([ordinal]) => {
+      place: ([ordinal]: PartitionTuple) => {
         const path = typeof ordinal === 'number' ? destinations.get(ordinal) : undefined
         if (path === undefined)
           throw new HindcastError('INVARIANT_VIOLATED', `a row fell outside its slice: ${String(ordinal)}`)
         return path
       },
       io,
-      otherwise: 'DEFINITION_INVALID',
-      onProgress: (rows) => onProgress?.({ phase: 'write', rows: Number(rows) }),
+      otherwise: 'DEFINITION_INVALID' as const,
       ...(signal === undefined ? {} : { signal }),
-    })
+    }
+    const progress = (before: number) => (rowsWritten: bigint) =>
+      onProgress?.({ phase: 'write', rows: before + Number(rowsWritten) })
+    const { spans } = rows
+    if (spans === null) {
+      const [query, sortBy] = [rows.select, rowOrder(definition)]
+      const written = await writePartitions(db, { ...request, query, sortBy, onProgress: progress(0) })
+      return { files: written, rejectedRows: rows.rejectedRows }
+    }
+    const written: DataFile[] = []
+    let rowsWritten = 0
+    for (const stretch of stretchesOf(slice.partitions)) {
+      const ranges = stretch.map(({ ordinal }) => ({ ...partitionAt(partitionBy, ordinal), ordinal }))
+      const whole = spans.between(ranges[0]?.from ?? range.from, ranges.at(-1)?.to ?? range.to)
+      await db.run(`CREATE OR REPLACE TABLE spans AS ${whole}`, engineOptions)
+      const files = await writePartitionQueries(db, {
+        ...request,
+        partitions: ranges.map(({ ordinal, from, to }) => ({ tuple: [ordinal], query: spans.rows('spans', from, to) })),
+        onProgress: progress(rowsWritten),
+      })
+      rowsWritten += files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
+      written.push(...files)
+    }
     return { files: written, rejectedRows: rows.rejectedRows }
   }
   const { files, rejectedRows } = await runtime.withEngine(work, { threads: threadsOf(runtime, plan, slice) })
@@ -142,6 +167,19 @@ async function compute(
   }
   await runtime.io.replace(sliceResultPath(plan.runsFolder, slice), toJsonBytes(result))
   return result
+}
+
+/** Partitions whose rows come from one table of spans: each scans all of it. */
+const stretchPartitions = 32
+
+/** Neighbouring partitions, some at a time. */
+function stretchesOf(
+  partitions: readonly PlannedSlice['partitions'][number][],
+): PlannedSlice['partitions'][number][][] {
+  const stretches: PlannedSlice['partitions'][number][][] = []
+  for (let first = 0; first < partitions.length; first += stretchPartitions)
+    stretches.push(partitions.slice(first, first + stretchPartitions))
+  return stretches
 }
 
 function threadsOf(runtime: Runtime, plan: BackfillPlan, slice: PlannedSlice): number {

@@ -1,4 +1,4 @@
-import { carriedSelect, requiredColumns } from '../../compile/index.ts'
+import { carriedSelect, requiredColumns, type CompiledSlice } from '../../compile/index.ts'
 import { HindcastError, type Micros, type PlannedSlice } from '../../contract/index.ts'
 import { windowTexts, withoutColumns, type ViewDefinition } from '../../definition/index.ts'
 import { and, greaterThanOrEqual, lessThan, planScan } from '../../iceberg/index.ts'
@@ -20,6 +20,7 @@ interface Range {
 /** The rows of a slice as SQL, and what they need in the engine, which goes with it. */
 export interface SliceRows extends AsyncDisposable {
   readonly select: string
+  readonly spans: CompiledSlice['spans']
   /** Source rows in the slice's range that have no key. */
   readonly rejectedRows: number
 }
@@ -45,11 +46,11 @@ export async function sliceRows(
     definition.features.length === 0 ? null : await computedRows(runtime, db, plan, slice, range, definition, options)
   if (computed !== null) stack.use(computed.source)
   const rejectedRows = computed?.rejectedRows ?? 0
-  const done = (select: string): SliceRows => {
+  const done = (select: string, spans: CompiledSlice['spans']): SliceRows => {
     const held = stack.move()
-    return { select, rejectedRows, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() }
+    return { select, spans, rejectedRows, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() }
   }
-  if (carried === null) return done(computed?.select ?? '')
+  if (carried === null) return done(computed?.select ?? '', computed?.spans ?? null)
   const relation = stack.use(await carriedRelation(runtime, db, plan, range, carried, options))
   return done(
     carriedSelect(plan.definition, {
@@ -57,6 +58,7 @@ export async function sliceRows(
       carried: `FROM ${relation.sql}`,
       columns: carried.columns,
     }),
+    null,
   )
 }
 
@@ -68,7 +70,7 @@ async function computedRows(
   range: Range,
   definition: ViewDefinition,
   options: QueryOptions,
-): Promise<{ readonly source: TableRelation; readonly select: string; readonly rejectedRows: number }> {
+): Promise<Pick<SliceRows, 'select' | 'spans' | 'rejectedRows'> & { readonly source: TableRelation }> {
   const { source, target } = plan
   const names = source.schema.fields.map(({ name }) => name)
   const relation = await tableRelation(db, {
@@ -81,10 +83,10 @@ async function computedRows(
   stack.use(relation)
   await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, options)
   const shapes = { sourceSchema: source.schema, outputSchema: target.schema, rowWindows: windowTexts(plan.definition) }
-  const { select, rejected } = await computeInSession(db, definition, { ...range, ...shapes }, options)
+  const { select, spans, rejected } = await computeInSession(db, definition, { ...range, ...shapes }, options)
   const [counted] = await db.rows<{ rejected: bigint | number }>(rejected, options)
   stack.move()
-  return { source: relation, select, rejectedRows: Number(counted?.rejected ?? 0) }
+  return { source: relation, select, spans, rejectedRows: Number(counted?.rejected ?? 0) }
 }
 
 /** What the table shows of the slice's keys, feature times and carried columns. */

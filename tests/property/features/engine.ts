@@ -1,5 +1,6 @@
 /** Views as the compiled SQL computes them, in one engine that serves many cases. */
-import { requiredColumns } from '../../../src/compile/index.ts'
+import { expect } from 'vitest'
+import { requiredColumns, type CompiledSlice } from '../../../src/compile/index.ts'
 import type { ViewDefinition } from '../../../src/definition/index.ts'
 import type { IcebergType, PrimitiveType, Schema } from '../../../src/iceberg/index.ts'
 import { duckDbType } from '../../../src/io/duckdb-types.ts'
@@ -43,7 +44,10 @@ export async function openEngine(threads = 1): Promise<Engine> {
       const casts = Object.entries(output).map(
         ([name, type]) => `CAST(${quoted(name)} AS ${duckDbType(type)}) AS ${quoted(name)}`,
       )
-      const rows = await db.rows(`SELECT ${casts.join(', ')} FROM (${compiled.select}) ORDER BY ${compiled.orderBy}`)
+      const rows = await db.rows<Readonly<Record<string, unknown>>>(
+        `SELECT ${casts.join(', ')} FROM (${compiled.select}) ORDER BY ${compiled.orderBy}`,
+      )
+      await requireSameBySpans(db, compiled, casts, rows, range)
       const [rejected] = await db.rows<{ rejected: bigint }>(compiled.rejected)
       return { rows, rejected: rejected?.rejected ?? 0n }
     },
@@ -51,6 +55,28 @@ export async function openEngine(threads = 1): Promise<Engine> {
       await db.close()
       await scratch[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** Spans give the rows of any part of a slice, in order, to a connection that sees nothing temporary. */
+async function requireSameBySpans(
+  db: DuckDb,
+  { spans }: CompiledSlice,
+  casts: readonly string[],
+  rows: readonly Readonly<Record<string, unknown>>[],
+  { from, to }: Range,
+): Promise<void> {
+  if (spans === null) return
+  await using sibling = await db.sibling()
+  const cut = from + (to - from) / 3n
+  await db.run(`CREATE OR REPLACE TABLE spans AS ${spans.between(from, to)}`)
+  for (const [low, high] of [
+    [from, cut],
+    [cut, to],
+  ] as const) {
+    const found = await sibling.rows(`SELECT ${casts.join(', ')} FROM (${spans.rows('spans', low, high)})`)
+    const wanted = rows.filter(({ feature_time: at }) => typeof at === 'bigint' && at >= low && at < high)
+    expect(found).toEqual(wanted)
   }
 }
 
