@@ -1,11 +1,13 @@
 import { HindcastError } from '../../contract/index.ts'
+import { shown } from '../types/primitive-types.ts'
 import type { IcebergType, NestedField, Schema } from '../types/schema.ts'
+import { jsonText } from '../metadata/json-text.ts'
 import type { TableMetadata } from '../metadata/table-metadata.ts'
 import { assignTypeIds } from '../types/types.ts'
 
-/** Whatever the ids inside. */
+/** Whatever the ids inside. Defaults may hold numbers of 64 bits, which JSON.stringify does not take. */
 const sameType = (a: IcebergType, b: IcebergType): boolean =>
-  JSON.stringify(assignTypeIds(a, () => 0)) === JSON.stringify(assignTypeIds(b, () => 0))
+  jsonText([assignTypeIds(a, () => 0)]) === jsonText([assignTypeIds(b, () => 0)])
 
 /**
  * The schema that a table must have to hold rows of `desired`: a column that keeps its name and type keeps its field id, any other is
@@ -24,7 +26,7 @@ export function evolveSchema(metadata: TableMetadata, desired: Schema): Schema {
     if (field.required) {
       throw new HindcastError(
         'SCHEMA_INCOMPATIBLE',
-        `the table's key column ${field.name} ${old === undefined ? 'is missing' : `is ${JSON.stringify(old.type)}, not ${JSON.stringify(field.type)}`}`,
+        `the table's key column ${field.name} ${old === undefined ? 'is missing' : `is ${shown(old.type)}, not ${shown(field.type)}`}`,
         { hint: 'A view whose keys change is another view: give it a new name.', context: { column: field.name } },
       )
     }
@@ -32,7 +34,7 @@ export function evolveSchema(metadata: TableMetadata, desired: Schema): Schema {
     return { ...field, id, type: assignTypeIds(field.type, () => nextId++) }
   })
   const identifiers = fields.filter(({ required }) => required).map(({ id }) => id)
-  const same = metadata.schemas.find((schema) => JSON.stringify(schema.fields) === JSON.stringify(fields))
+  const same = metadata.schemas.find((schema) => jsonText(schema.fields) === jsonText(fields))
   if (same !== undefined) return same
   const schemaId = Math.max(...metadata.schemas.map((schema) => schema.schemaId)) + 1
   return { schemaId, fields, ...(desired.identifierFieldIds === undefined ? {} : { identifierFieldIds: identifiers }) }

@@ -1,5 +1,6 @@
 /** Changing a table's columns. Columns are known by their ids, so no file is rewritten: https://iceberg.apache.org/spec/#schema-evolution */
 import { HindcastError, nearest } from '../../contract/index.ts'
+import { jsonText } from '../metadata/json-text.ts'
 import type { TableMetadata } from '../metadata/table-metadata.ts'
 import type { Table, TableChange } from '../table.ts'
 import { canPromote } from '../types/promotion.ts'
@@ -76,8 +77,9 @@ export function updateSchema(request: { readonly table: Table; readonly changes:
   }
 }
 
+/** Defaults may hold numbers of 64 bits, which JSON.stringify does not take. */
 const sameColumns = (a: Schema, b: Schema): boolean =>
-  JSON.stringify([a.fields, a.identifierFieldIds ?? []]) === JSON.stringify([b.fields, b.identifierFieldIds ?? []])
+  jsonText([a.fields, a.identifierFieldIds ?? []]) === jsonText([b.fields, b.identifierFieldIds ?? []])
 
 class SchemaEdit {
   readonly #metadata: TableMetadata

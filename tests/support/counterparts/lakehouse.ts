@@ -40,6 +40,10 @@ export interface Lakehouse extends TestWarehouse {
   load(name: string): Promise<Table>
   /** Creates a table by our catalog. */
   create(name: string, definition: TableDefinition): Promise<Table>
+  /** Appends the rows of a SELECT by our writer: for types that rows in a test have no form for. */
+  appendQuery(name: string, query: string): Promise<Table>
+  /** Rows of a table as our engine reads them, of which SQL expressions are selected. */
+  select(name: string, expressions: string): Promise<Row[]>
   /** Writes rows as data files of the table's present schema and spec, and leaves committing to the caller. */
   write(table: Table, rows: readonly Row[]): Promise<DataFile[]>
   /** Commits a change of ours, which must not conflict. */
@@ -79,9 +83,9 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
   const load = async (name: string): Promise<Table> => (await openOurs()).loadTable(identifierOf(name))
   let lastSnapshotId = 5_000_000_000_000_000n
 
-  const write = (table: Table, rows: readonly Row[]): Promise<DataFile[]> =>
+  const writeQuery = (table: Table, query: string): Promise<DataFile[]> =>
     writePartitions(db, {
-      query: selectOf(currentSchema(table).fields, rows),
+      query,
       schema: currentSchema(table),
       spec: currentSpec(table),
       ...sortOrderSql(table.metadata, currentSchema(table)),
@@ -90,6 +94,8 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
       place: (_, path) => `${table.metadata.location}/data/${path === '' ? '' : `${path}/`}${randomUUID()}.parquet`,
       io,
     })
+  const write = (table: Table, rows: readonly Row[]): Promise<DataFile[]> =>
+    writeQuery(table, selectOf(currentSchema(table).fields, rows))
   const commit = async (table: Table, change: TableChange): Promise<Table> => {
     const outcome = await (await openOurs()).commit(table, change)
     if (outcome.status !== 'committed') throw new Error(`the commit ended as ${JSON.stringify(outcome)}`)
@@ -103,6 +109,19 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
     now: Date.now,
     withEngine: (work) => work(db, warehouse.scratchDir),
   })
+
+  const appendTo = async (table: Table, files: readonly DataFile[], branch?: string): Promise<Table> => {
+    const { change } = await appendFiles({
+      table,
+      io,
+      files,
+      specId: table.metadata.defaultSpecId,
+      snapshotId: newSnapshotId(),
+      nowMs: Date.now(),
+      ...(branch === undefined ? {} : { branch }),
+    })
+    return commit(table, change)
+  }
 
   const readOurs = async (name: string, { ref, snapshot }: Selector): Promise<Row[]> => {
     const table = await load(name)
@@ -145,17 +164,17 @@ export async function lakehouse(options: { readonly catalogFile?: string } = {})
     newSnapshotId,
     append: async (name, rows, branch) => {
       const table = await load(name)
-      const files = await write(table, rows)
-      const { change } = await appendFiles({
-        table,
-        io,
-        files,
-        specId: table.metadata.defaultSpecId,
-        snapshotId: newSnapshotId(),
-        nowMs: Date.now(),
-        ...(branch === undefined ? {} : { branch }),
-      })
-      return commit(table, change)
+      return appendTo(table, await write(table, rows), branch)
+    },
+    appendQuery: async (name, query) => {
+      const table = await load(name)
+      return appendTo(table, await writeQuery(table, query))
+    },
+    select: async (name, expressions) => {
+      const table = await load(name)
+      const { tasks, schema } = await planScan({ table, io })
+      await using relation = await tableRelation(db, { metadata: table.metadata, schema, tasks, io })
+      return await db.rows<Row>(`SELECT ${expressions} FROM ${relation.sql}`)
     },
     overwrite: async (name, rows) => {
       const table = await load(name)

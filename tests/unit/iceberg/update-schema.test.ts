@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  evolveSchema,
   findFieldById,
   findFieldByName,
   updateSchema,
@@ -95,6 +96,20 @@ test('new columns go into structs, elements and values, and what is in them is n
   expect(named(schema, 'tags.element.weights.value').id).toBe(15)
   expect(new Set(fieldIds(schema)).size).toBe(fieldIds(schema).length)
   expect(target.metadata.lastColumnId).toBe(15)
+})
+
+test('defaults may be numbers that no double holds, also when columns are looked for again', () => {
+  const target = table()
+  target.metadata = { ...target.metadata, formatVersion: 3, nextRowId: 0n }
+  const least = -9223372036854775808n
+  changed(target, { kind: 'add', column: 'least', type: 'long', initialDefault: least })
+  changed(target, { kind: 'add', column: 'note', type: 'string' })
+  const schema = changed(target, { kind: 'drop', column: 'note' })
+  // The schema of before is found, and its default came back from JSON whole.
+  expect(schema.schemaId).toBe(1)
+  expect(named(schema, 'least').initialDefault).toBe(least)
+  expect(evolveSchema(target.metadata, schema)).toEqual(schema)
+  expect(named(evolveSchema(target.metadata, nested), 'id').id).toBe(1)
 })
 
 test('types are widened, never narrowed', () => {

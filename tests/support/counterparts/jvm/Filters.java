@@ -58,11 +58,12 @@ final class Filters {
     return Expressions.and(comparison, Expressions.notNull(column));
   }
 
-  /** As literals are made of it: days and microseconds are numbers. */
+  /** As literals are made of it: days and microseconds are numbers, nanoseconds text. */
   private static Object value(JsonNode plain, Type type) {
     return switch (type.typeId()) {
       case DATE -> Integer.parseInt(plain.asText());
       case TIME, TIMESTAMP -> Long.parseLong(plain.asText());
+      case TIMESTAMP_NANO -> PlainValues.value(plain, type).toString();
       default -> PlainValues.value(plain, type);
     };
   }

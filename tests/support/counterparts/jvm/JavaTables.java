@@ -20,6 +20,7 @@ import org.apache.iceberg.RowDelta;
 import org.apache.iceberg.Schema;
 import org.apache.iceberg.SchemaParser;
 import org.apache.iceberg.SnapshotUpdate;
+import org.apache.iceberg.SingleValueParser;
 import org.apache.iceberg.SortOrderParser;
 import org.apache.iceberg.Table;
 import org.apache.iceberg.TableMetadataParser;
@@ -39,10 +40,14 @@ import org.apache.iceberg.deletes.PositionDelete;
 import org.apache.iceberg.deletes.PositionDeleteIndex;
 import org.apache.iceberg.deletes.PositionDeleteWriter;
 import org.apache.iceberg.encryption.EncryptedOutputFile;
+import org.apache.iceberg.expressions.Expressions;
+import org.apache.iceberg.expressions.Literal;
 import org.apache.iceberg.io.CloseableIterable;
 import org.apache.iceberg.io.DataWriter;
 import org.apache.iceberg.io.DeleteWriteResult;
 import org.apache.iceberg.io.OutputFileFactory;
+import org.apache.iceberg.types.Type;
+import org.apache.iceberg.types.Types;
 
 /** What Iceberg's Java library does by itself: it has types, file formats and kinds of deletes that Spark does not write. */
 final class JavaTables {
@@ -60,6 +65,7 @@ final class JavaTables {
       // As text: a reader of the answer need not be able to hold 64-bit numbers.
       case "metadata" -> TableMetadataParser.toJson(((BaseTable) table).operations().current());
       case "filters" -> Filters.answer(table, args.get("filters"));
+      case "addColumn" -> addColumn(table, args);
       case "append" -> append(table, args);
       case "deleteEqual" -> deleteEqual(table, args);
       case "deletePositions" -> deletePositions(table, args);
@@ -81,6 +87,14 @@ final class JavaTables {
       args.get("properties").fields().forEachRemaining(each -> builder.withProperty(each.getKey(), each.getValue().asText()));
     }
     return builder.create().location();
+  }
+
+  /** The default is a text of JSON, as single values are. */
+  private static Object addColumn(Table table, JsonNode args) {
+    Type type = Types.fromTypeName(args.get("type").asText());
+    Literal<?> value = Expressions.lit(SingleValueParser.fromJson(type, args.get("default").asText()));
+    table.updateSchema().addColumn(args.get("column").asText(), type, null, value).commit();
+    return null;
   }
 
   private static Object read(Table table, JsonNode args) throws IOException {

@@ -60,7 +60,7 @@ final class PlainValues {
         yield type.typeId() == Type.TypeID.TIMESTAMP ? micros(instant) : nanos(instant);
       }
       case UUID -> value.toString();
-      case FIXED, BINARY -> hex(value instanceof ByteBuffer buffer ? bytes(buffer) : (byte[]) value);
+      case FIXED, BINARY, GEOMETRY -> hex(value instanceof ByteBuffer buffer ? bytes(buffer) : (byte[]) value);
       case STRUCT -> plain((Record) value);
       case LIST -> {
         List<Object> list = new ArrayList<>();
@@ -104,7 +104,7 @@ final class PlainValues {
           local(Long.parseLong(text), ChronoUnit.NANOS, ((Types.TimestampNanoType) type).shouldAdjustToUTC());
       case UUID -> UUID.fromString(text);
       case FIXED -> HexFormat.of().parseHex(text);
-      case BINARY -> ByteBuffer.wrap(HexFormat.of().parseHex(text));
+      case BINARY, GEOMETRY -> ByteBuffer.wrap(HexFormat.of().parseHex(text));
       case STRUCT -> record(plain, type.asStructType());
       case LIST -> {
         List<Object> list = new ArrayList<>();

@@ -82,6 +82,7 @@ final class Sessions {
             .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
             .config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.datetime.java8API.enabled", "true")
+            .config("spark.sql.geospatial.enabled", "true")
             // Tables are tiny here: what helps large queries only costs time.
             .config("spark.sql.shuffle.partitions", "2")
             .config("spark.default.parallelism", "2")

@@ -11,6 +11,7 @@ import java.util.Map;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.Geometry;
 import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -51,6 +52,7 @@ final class SparkValues {
     if (value instanceof LocalDate date) return String.valueOf(date.toEpochDay());
     if (value instanceof Instant instant) return PlainValues.micros(instant);
     if (value instanceof LocalDateTime local) return PlainValues.micros(local.toInstant(java.time.ZoneOffset.UTC));
+    if (value instanceof Geometry geometry) return PlainValues.hex(geometry.getBytes());
     if (value instanceof byte[] bytes) return PlainValues.hex(bytes);
     return value.toString();
   }
