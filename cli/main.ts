@@ -90,6 +90,16 @@ define(
   async () => (await import('./commands/plan.ts')).planCommand,
 )
 define(
+  program
+    .command('explain')
+    .argument('<view>')
+    .description('the SQL that computes one partition; reads its source rows, writes nothing')
+    .option('--partition <time>', 'a time in the partition; by default the last one whose end the events reach')
+    .option('--plan', "with the engine's query plans"),
+  ['hindcast explain origin_delays', 'hindcast explain origin_delays --partition 2001-02-01 --plan'],
+  async () => (await import('./commands/explain.ts')).explainCommand,
+)
+define(
   rangeOptions(
     program
       .command('backfill')

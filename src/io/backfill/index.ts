@@ -1,5 +1,6 @@
 export { runAudit } from './audit.ts'
 export { computeSlice, type StepOptions } from './compute-slice.ts'
+export { explainSlice, type ExplainedSlice, type ExplainedStatement } from './explain-slice.ts'
 export { dropBranch, reportPath, writeReport } from './hand-over.ts'
 export { makePlan, planRun, type BackfillPlan } from './plan.ts'
 export { publishSnapshot } from './publish.ts'
