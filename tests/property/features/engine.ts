@@ -1,10 +1,14 @@
 /** Views as the compiled SQL computes them, in one engine that serves many cases. */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import { requiredColumns, type CompiledSlice } from '../../../src/compile/index.ts'
 import type { ViewDefinition } from '../../../src/definition/index.ts'
-import type { IcebergType, PrimitiveType, Schema } from '../../../src/iceberg/index.ts'
+import type { IcebergType, PartitionSpec, PrimitiveType, Schema } from '../../../src/iceberg/index.ts'
 import { duckDbType } from '../../../src/io/duckdb-types.ts'
 import { openDuckDb, type DuckDb } from '../../../src/io/duckdb.ts'
+import { localFiles, toUri } from '../../../src/io/files/index.ts'
+import { writePartitions } from '../../../src/io/parquet-write.ts'
 import { computeInSession } from '../../../src/io/slice-session.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { decimalScale, type Row, type Value } from './oracle/values.ts'
@@ -27,19 +31,34 @@ export interface Engine extends AsyncDisposable {
     output: Readonly<Record<string, IcebergType>>,
     range: Range,
   ): Promise<Computed>
+  /** Writes the rows as files, one for each day of the feature time, into a folder that is gone afterwards; SHA-256 by day. */
+  hashes(
+    view: ViewDefinition,
+    table: { readonly types: Readonly<Record<string, string>>; readonly rows: readonly Row[] },
+    output: Readonly<Record<string, IcebergType>>,
+    range: Range,
+  ): Promise<ReadonlyMap<string, string>>
 }
 
 export async function openEngine(threads = 1): Promise<Engine> {
   const scratch = await tempDir()
   const db = await openDuckDb({ threads, memoryLimit: '1GB', tempDirectory: scratch.path })
+  const start: (...of: Parameters<Engine['compute']>) => Promise<CompiledSlice> = async (
+    view,
+    table,
+    output,
+    range,
+  ) => {
+    const names = requiredColumns(view, Object.keys(table.types))
+    const types = Object.fromEntries(names.map((name) => [name, table.types[name] as PrimitiveType]))
+    await dropTables(db)
+    await createSource(db, types, table.rows)
+    const shapes = { sourceSchema: schemaOf(types), outputSchema: schemaOf(output) }
+    return computeInSession(db, view, { ...range, ...shapes })
+  }
   return {
     compute: async (view, table, output, range) => {
-      const names = requiredColumns(view, Object.keys(table.types))
-      const types = Object.fromEntries(names.map((name) => [name, table.types[name] as PrimitiveType]))
-      await dropTables(db)
-      await createSource(db, types, table.rows)
-      const shapes = { sourceSchema: schemaOf(types), outputSchema: schemaOf(output) }
-      const compiled = await computeInSession(db, view, { ...range, ...shapes })
+      const compiled = await start(view, table, output, range)
       // As it is written to files.
       const casts = Object.entries(output).map(
         ([name, type]) => `CAST(${quoted(name)} AS ${duckDbType(type)}) AS ${quoted(name)}`,
@@ -50,6 +69,27 @@ export async function openEngine(threads = 1): Promise<Engine> {
       await requireSameBySpans(db, compiled, casts, rows, range)
       const [rejected] = await db.rows<{ rejected: bigint }>(compiled.rejected)
       return { rows, rejected: rejected?.rejected ?? 0n }
+    },
+    hashes: async (view, table, output, range) => {
+      const compiled = await start(view, table, output, range)
+      await using folder = await tempDir()
+      const schema = schemaOf(output)
+      const files = await writePartitions(db, {
+        query: compiled.select,
+        schema,
+        spec: dayOf(schema),
+        sortBy: compiled.orderBy,
+        scratchDir: join(folder.path, 'scratch'),
+        place: (_, path) => toUri(join(folder.path, 'data', `${path.replaceAll('/', '_')}.parquet`)),
+        io,
+      })
+      const hashed = files.map(async ({ filePath, partition }): Promise<[string, string]> => [
+        String(partition[0]),
+        createHash('sha256')
+          .update(await io.read(filePath))
+          .digest('hex'),
+      ])
+      return new Map(await Promise.all(hashed))
     },
     [Symbol.asyncDispose]: async () => {
       await db.close()
@@ -88,15 +128,36 @@ async function dropTables(db: DuckDb): Promise<void> {
   for (const { table_name } of tables) await db.run(`DROP TABLE ${quoted(table_name)}`)
 }
 
+const io = localFiles()
+
+const dayOf = (schema: Schema): PartitionSpec => ({
+  specId: 0,
+  fields: [
+    {
+      sourceId: schema.fields.find(({ name }) => name === 'feature_time')?.id as number,
+      fieldId: 1000,
+      name: 'feature_time_day',
+      transform: 'day',
+    },
+  ],
+})
+
 const schemaOf = (types: Readonly<Record<string, IcebergType>>): Schema => ({
   schemaId: 0,
   fields: Object.entries(types).map(([name, type], index) => ({
     id: index + 1,
     name,
     required: false,
-    type,
-  })) as Schema['fields'],
+    type: withIds(type, 100 * (index + 1)),
+  })),
 })
+
+/** Every list and map of a schema has ids of its own. */
+function withIds(type: IcebergType, from: number): IcebergType {
+  if (typeof type === 'string' || type.type === 'struct') return type
+  if (type.type === 'list') return { ...type, elementId: from, element: withIds(type.element, from + 1) }
+  return { ...type, keyId: from, valueId: from + 1, value: withIds(type.value, from + 2) }
+}
 
 async function createSource(
   db: DuckDb,

@@ -680,7 +680,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   '5.8': 'tests/unit/compile/compile-slice.test.ts',
   '6.16': 'tests/unit/compile/compile-slice.test.ts',
   '8.1': 'tests/unit/io/parquet-write.test.ts',
-  '8.2': 'tests/fault/killed.test.ts',
+  '8.2': 'tests/property/features/parquet-bytes.test.ts',
 }
 
 test('every rule has a test, and every test a rule', async () => {

@@ -1,0 +1,38 @@
+// A slice that is computed again, by another worker, in other company, has to give the file that lies there already: a published snapshot is
+// reproduced by its bytes.
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { cases, clockGrids } from './cases.ts'
+import { openEngine } from './engine.ts'
+import { expectedRows, outputTypes } from './outcome.ts'
+
+const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 40)
+const day = 86_400_000_000n
+
+test(
+  'a day has the same file, whatever the slice it is in, the threads and the order of events',
+  { timeout: 300_000 },
+  async () => {
+    await using one = await openEngine(1)
+    await using two = await openEngine(2)
+    let files = 0
+    await fc.assert(
+      fc.asyncProperty(cases(clockGrids), async ({ view, table, range }) => {
+        const output = outputTypes(view, table.types)
+        const from = range.from - (((range.from % day) + day) % day)
+        const days = [0n, 1n, 2n].map((n) => ({ from: from + n * day, to: from + (n + 1n) * day }))
+        const whole = { from, to: from + 3n * day }
+        fc.pre(expectedRows(view, table, whole) !== 'overflow')
+
+        const together = await two.hashes(view, { ...table, rows: table.rows.toReversed() }, output, whole)
+        const apart = new Map<string, string>()
+        for (const slice of days)
+          for (const [key, hash] of await one.hashes(view, table, output, slice)) apart.set(key, hash)
+        expect(together).toEqual(apart)
+        files += together.size
+      }),
+      { numRuns: runs },
+    )
+    expect(files).toBeGreaterThan(runs)
+  },
+)
