@@ -5,7 +5,7 @@ import { programs } from './programs.ts'
 import { kinds, runProgram, type Tally } from './run-program.ts'
 
 /** Programs by chance; a soak run sets more. */
-const numRuns = Number(process.env['ISOLATION_RUNS'] ?? 1_500)
+const numRuns = Number(process.env['ISOLATION_RUNS'] ?? 1_000)
 
 export async function checkPrograms(isolation: Isolation): Promise<void> {
   const tally: Tally = new Map()
