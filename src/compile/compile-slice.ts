@@ -28,8 +28,8 @@ export interface CompiledSlice {
   readonly events: string
   /** then `entities` and `tiles`, */
   readonly tiles: readonly string[]
-  /** then what the rows are selected from. */
-  readonly windows: readonly string[]
+  /** then what the rows are selected from; counts of the tiles (see `tileCountsQuery`) choose how, which changes no value. */
+  readonly windows: (counts: TileCounts | null) => readonly string[]
   /** The slice's rows, with the columns of the output schema in its order. */
   readonly select: string
   /** The same rows by the spans of time that they hold for, null where that cannot be: see `Spans`. */
@@ -69,22 +69,15 @@ export const compileEvents = (definition: ViewDefinition, range: Omit<SliceRange
  * Compiles the computation of one slice. What it computes for a row depends on the row's entity and feature time and the events of its
  * windows, not on the slice, the number of threads or the order of the source's rows.
  * @param facts of the slice's events, see `eventFacts`
- * @param counts of the slice's tiles, see `tileCountsQuery`: they choose how windows are made, which changes no value
  * @throws DEFINITION_INVALID when the source lacks the event time
  */
-export function compileSlice(
-  definition: ViewDefinition,
-  range: SliceRange,
-  facts: EventFacts,
-  counts: TileCounts | null,
-): CompiledSlice {
+export function compileSlice(definition: ViewDefinition, range: SliceRange, facts: EventFacts): CompiledSlice {
   const grid = timeGrid(definition, range, alignment)
   const inputs = viewInputs(definition)
   const keys = keyColumns(definition)
   const context: PlanContext = { inputs, facts, order: eventOrder(definition, range.sourceSchema) }
   const common = {
     grid,
-    counts,
     typeOf: (feature: FeatureDefinition) => outputType(range.outputSchema, feature),
   }
   const plain = definition.features.filter(({ by }) => by === undefined || by === null)
@@ -101,12 +94,15 @@ export function compileSlice(
     const values = featureSet({ ...common, scope: own, points, features: bucket.features, isCounted: true }, context)
     const timed = values.columns.find(({ atTime }) => atTime !== null)
     if (timed !== undefined) throw timedBucket(definition, timed.feature)
-    return { bucket, values, maps: bucketTable(bucket, keys, own, values) }
+    return { values, maps: bucketTable(bucket, keys, own, values) }
   })
   return {
     events: eventsTable(definition, range.sourceSchema, grid, inputs),
     tiles: [...exactSumMacros, ...set.tiles],
-    windows: [...set.windows, ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows, maps])],
+    windows: (counts) => [
+      ...set.windows(counts),
+      ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows(counts), maps]),
+    ],
     ...selectRows(definition, range, grid, set, inputs.buckets),
     orderBy: rowOrder(definition),
     rejected: rejectedQuery(definition, range.sourceSchema, range),

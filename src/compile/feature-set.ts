@@ -1,5 +1,5 @@
 /** Features that are computed over the same windows of the same entities: how the tables are made that their values come from. */
-import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
+import { countAggregates, featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { distinctTable, distinctTableName } from './distinct.ts'
 import { entitiesTable } from './events.ts'
 import { listGroups, listTable, type ListGroup } from './lists.ts'
@@ -33,7 +33,8 @@ export interface ValueColumn {
 
 export interface FeatureSet {
   readonly tiles: readonly string[]
-  readonly windows: readonly string[]
+  /** @param counts of the tiles, see `tileCountsQuery` */
+  readonly windows: (counts: TileCounts | null) => readonly string[]
   readonly columns: readonly ValueColumn[]
   /** Joins to `windowed` that the held values need. */
   readonly joins: readonly string[]
@@ -50,28 +51,29 @@ export interface FeatureSetRequest {
   readonly isCounted: boolean
   /** Iceberg's type of a feature's value. */
   readonly typeOf: (feature: FeatureDefinition) => unknown
-  readonly counts: TileCounts | null
 }
 
 interface FeaturePlan {
   readonly feature: FeatureDefinition
   readonly plan: Plan | null
+  /** Whether its values come from a list. */
+  readonly isListed: boolean
   readonly count: Partial | null
 }
 
 export function featureSet(request: FeatureSetRequest, context: PlanContext): FeatureSet {
-  const { scope, features, grid, points, isCounted, typeOf, counts } = request
+  const { scope, features, grid, points, isCounted, typeOf } = request
   const { hasLateEvents } = context.order
   const plans = features.map((feature): FeaturePlan => {
     const plan = mergeablePlan(feature, context, typeOf(feature))
     const isListed = plan === null && feature.aggregate !== 'count_distinct'
     // A declared value takes the place of a window's that holds nothing to aggregate; a list's window is found by its count.
     const needsCount = isCounted || isListed || feature.empty !== undefined
-    return { feature, plan, count: needsCount ? countFor(feature, context.inputs) : null }
+    return { feature, plan, isListed, count: needsCount ? countFor(feature, context.inputs) : null }
   })
   const distinct = features.filter(({ aggregate }) => aggregate === 'count_distinct')
   const groups = listGroups(
-    plans.flatMap(({ feature, plan }) => (plan === null && feature.aggregate !== 'count_distinct' ? [feature] : [])),
+    plans.flatMap(({ feature, isListed }) => (isListed ? [feature] : [])),
     context,
     scope,
   )
@@ -95,7 +97,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const timed = groups.filter(({ isTimed }) => isTimed)
   return {
     tiles: [entitiesTable(scope), tilesTable(windowed)],
-    windows: [
+    windows: (counts) => [
       ...windowedTable(windowed, counts),
       ...distinct.map((feature) => distinctTable({ scope, grid, hasLateEvents }, feature, context.inputs.of(feature))),
       ...groups.map((group) => listTable(group, grid, scope, context)),
@@ -144,8 +146,7 @@ function valueColumn({ feature, plan, count }: FeaturePlan, text: string, timed:
 }
 
 function listedValue(feature: FeatureDefinition, column: string): string {
-  const isCount = feature.aggregate === 'count_distinct' || feature.aggregate === 'approx_count_distinct'
-  return isCount ? `CAST(coalesce(${column}, 0) AS BIGINT)` : column
+  return countAggregates.has(feature.aggregate) ? `CAST(coalesce(${column}, 0) AS BIGINT)` : column
 }
 
 const emptyLiteral = (empty: FeatureDefinition['empty']): string =>

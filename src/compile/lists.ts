@@ -3,7 +3,7 @@
  * An entity's values lie in one list, in the order of time; a window is a slice of it, found by counting.
  */
 import { parseDuration } from '../contract/index.ts'
-import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
+import { DEFAULT_ERROR, featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { kindOf, valueColumn, type Input } from './inputs.ts'
 import { countOf, withoutMinusZero, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
@@ -172,7 +172,7 @@ function listValue(feature: FeatureDefinition, list: string, context: PlanContex
       // 0.0 + -0.0 is 0.0: which of two equal zeros a sort puts first must not show.
       return `list_aggregate(${list}, 'quantile_cont', ${feature.quantile ?? 0.5}) + 0.0::DOUBLE`
     case 'approx_quantile':
-      return bucketQuantile(list, feature.quantile ?? 0.5, feature.error ?? 0.01)
+      return bucketQuantile(list, feature.quantile ?? 0.5, feature.error ?? DEFAULT_ERROR)
     case 'variance':
       return spread(list)
     case 'stddev':

@@ -153,7 +153,7 @@ function edge(input: Input, what: 'first' | 'last', { facts, order }: PlanContex
   return { partials: [p], value: (merged) => merged(p) }
 }
 
-/** Thousands of a histogram's bins would be thousands of columns; here there is one list. */
+/** One partial a bin; what the last edge leaves, NaN too, is in the last. */
 function histogram(input: Input, edges: readonly number[]): Plan {
   const value = `CAST(${valueColumn(input)} AS DOUBLE)`
   const n = countOf(input)

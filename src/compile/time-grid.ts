@@ -5,6 +5,7 @@ import {
   MICROS_PER_DAY,
   MICROS_PER_SECOND,
   parseDuration,
+  parsePeriod,
 } from '../contract/index.ts'
 import { parseWindow, type ViewDefinition } from '../definition/index.ts'
 import { quoteString } from './quote.ts'
@@ -66,11 +67,6 @@ interface Calendar {
 const zoneOf = ({ timeZone }: ViewDefinition): string | null =>
   timeZone === undefined || timeZone === 'UTC' ? null : timeZone
 
-const monthsIn = (text: string): bigint | null => {
-  const match = /^([1-9]\d{0,3})mo$/.exec(text)
-  return match === null ? null : BigInt(match[1] as string)
-}
-
 const offsetFloor = (value: string, step: bigint): string => {
   // `//` rounds toward zero: shifted by a multiple of the step, nothing is below it.
   const shift = ((-beginning + step * 2n) / step) * step
@@ -119,7 +115,10 @@ function monthCalendar(months: bigint, text: string, zone: string | null): Calen
   const margin = zone === null ? 0n : MICROS_PER_DAY
   const startOf = (point: bigint): Micros => BigInt(Date.UTC(1970, Number(point * months), 1)) * 1000n
   return {
-    steps: (length, field) => stepsOf(monthsIn(length) ?? 0n, months, length, text, field),
+    steps: (length, field) => {
+      const period = parsePeriod(length, field)
+      return stepsOf(period.kind === 'months' ? period.months : 0n, months, length, text, field)
+    },
     atOrBefore: (instant) => {
       const date = new Date(Number(floorDiv(instant - margin, 1000n)))
       return floorDiv(BigInt((date.getUTCFullYear() - 1970) * 12 + date.getUTCMonth()), months)
@@ -151,10 +150,9 @@ function calendarOf(definition: ViewDefinition): Calendar {
   if (definition.rows === 'on_change') return fixedCalendar(1n, '1 µs')
   const { every } = definition
   const zone = zoneOf(definition)
-  const months = monthsIn(every)
-  if (months !== null) return monthCalendar(months, every, zone)
-  const step = parseDuration(every, 'every')
-  return zone === null ? fixedCalendar(step, every) : zonedCalendar(step, every, zone)
+  const period = parsePeriod(every, 'every')
+  if (period.kind === 'months') return monthCalendar(period.months, every, zone)
+  return zone === null ? fixedCalendar(period.micros, every) : zonedCalendar(period.micros, every, zone)
 }
 
 function windowsOf(

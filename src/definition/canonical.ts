@@ -31,6 +31,12 @@ export const aggregates = [
 ] as const
 export type Aggregate = (typeof aggregates)[number]
 
+/** Those that are 0 over an empty window, and null nowhere. */
+export const countAggregates: ReadonlySet<Aggregate> = new Set(['count', 'count_distinct', 'approx_count_distinct'])
+
+/** Greatest relative error of `approx_quantile` where a feature names none. */
+export const DEFAULT_ERROR = 0.01
+
 /** Types that an entity's key may have: any that is one value. */
 export const keyTypes = [
   'string',

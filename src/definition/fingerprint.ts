@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
 import { parsePeriod } from '../contract/index.ts'
-import type { Aggregate, FeatureDefinition, JoinDefinition, ViewDefinition } from './canonical.ts'
+import {
+  countAggregates,
+  DEFAULT_ERROR,
+  type FeatureDefinition,
+  type JoinDefinition,
+  type ViewDefinition,
+} from './canonical.ts'
 import { withUsedColumns } from './columns.ts'
 import { normalizeSql } from './sql.ts'
 import { featureColumn, parseWindow } from './window.ts'
@@ -136,7 +142,7 @@ function windowData(text: string): string {
 function featureData(feature: FeatureDefinition) {
   const { name: _, description: __, owner: ___, tags: ____, divisor, by, error, empty, halfLife, ...meaning } = feature
   const { aggregate, argument, where, windows } = feature
-  const isDefaultEmpty = empty === undefined || empty === (counts.has(aggregate) ? 0 : null)
+  const isDefaultEmpty = empty === undefined || empty === (countAggregates.has(aggregate) ? 0 : null)
   return {
     ...meaning,
     argument: plain(argument),
@@ -156,12 +162,6 @@ function featureData(feature: FeatureDefinition) {
     windows: windows.toSorted(),
   }
 }
-
-/** Of `approx_quantile`. */
-const DEFAULT_ERROR = 0.01
-
-/** 0 over an empty window. */
-const counts: ReadonlySet<Aggregate> = new Set(['count', 'count_distinct', 'approx_count_distinct'])
 
 const plain = (argument: FeatureDefinition['argument']): unknown =>
   argument?.kind === 'sql' ? { kind: 'sql', sql: normalizeSql(argument.sql) } : argument

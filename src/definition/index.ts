@@ -1,6 +1,8 @@
 export { drift, nullRate, unique, type Audit } from './audits.ts'
 export {
   aggregates,
+  countAggregates,
+  DEFAULT_ERROR,
   epochUnits,
   joinedColumn,
   keyTypes,

@@ -26,9 +26,9 @@ export async function computeInSession(
   const ranges = rangesQuery(definition, types)
   const [found = null] = ranges === null ? [] : await db.rows<Readonly<Record<string, unknown>>>(ranges, options)
   const facts = eventFacts(definition, types, found)
-  for (const statement of compileSlice(definition, range, facts, null).tiles) await db.run(statement, options)
+  const compiled = compileSlice(definition, range, facts)
+  for (const statement of compiled.tiles) await db.run(statement, options)
   const [counts = null] = await db.rows<TileCounts>(tileCountsQuery, options)
-  const compiled = compileSlice(definition, range, facts, counts)
-  for (const statement of compiled.windows) await db.run(statement, options)
+  for (const statement of compiled.windows(counts)) await db.run(statement, options)
   return compiled
 }

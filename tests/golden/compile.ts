@@ -23,8 +23,7 @@ export function goldenSql({ definition, sourceSchema, outputSchema }: GoldenView
     definition,
     { ...goldenSlice, sourceSchema, outputSchema },
     eventFacts(definition, types, null),
-    counts[definition.name] ?? null,
   )
-  const statements = [events, ...tiles, ...windows, `${select}\nORDER BY ${orderBy}`, rejected]
+  const statements = [events, ...tiles, ...windows(counts[definition.name] ?? null), `${select}\nORDER BY ${orderBy}`, rejected]
   return statements.map((statement) => `${statement};\n`).join('\n')
 }
