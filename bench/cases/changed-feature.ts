@@ -2,19 +2,15 @@
  * A view of fifty feature columns over flights is published for 181 days, then one of them changes. What is measured is the run after the
  * change: `carried` as it is planned, `all` with --force.
  */
-import { randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { computeSlice, planRun, publishSnapshot, stageSnapshot } from '../../src/io/backfill/index.ts'
-import { importFiles } from '../../src/io/import-files.ts'
 import { loadSettings } from '../../src/io/project-config.ts'
 import { openRuntime, type Runtime } from '../../src/io/runtime.ts'
+import { backfill, importFlights } from '../backfill.ts'
 import { bytesRead, report } from '../measure.ts'
 
 const [kind = 'carried'] = process.argv.slice(2)
-const repository = fileURLToPath(new URL('../../', import.meta.url))
 const dir = await mkdtemp(join(tmpdir(), 'hindcast-bench-'))
 
 /** 12 aggregates over four windows each, of two columns, and one of two windows: that of the condition changes. */
@@ -37,20 +33,8 @@ export const wide = featureView({
 `
 }
 
-async function run(runtime: Runtime, force: boolean): Promise<number> {
-  const input = { view: 'wide', from: '2001-01-02', to: '2001-07-02', force }
-  const { slices, summary } = await planRun(runtime, input, { workflowId: randomUUID(), executionId: randomUUID() })
-  const waiting = [...slices.keys()]
-  const work = async (): Promise<void> => {
-    for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
-      await computeSlice(runtime, { plan: summary.plan, index })
-    }
-  }
-  await Promise.all([work(), work()])
-  const { snapshotId, rows } = await stageSnapshot(runtime, { plan: summary.plan })
-  await publishSnapshot(runtime, { plan: summary.plan, snapshotId, audits: [], decision: null })
-  return rows
-}
+const run = (runtime: Runtime, force: boolean): Promise<number> =>
+  backfill(runtime, { view: 'wide', from: '2001-01-02', to: '2001-07-02', force })
 
 try {
   await writeFile(join(dir, 'hindcast.config.ts'), 'export default {}\n')
@@ -58,19 +42,7 @@ try {
   const define = (limit: number): Promise<void> => writeFile(join(dir, 'features', 'wide.ts'), definition(limit))
   await define(15)
   const runtime = await openRuntime(await loadSettings(dir))
-  await runtime.withEngine((db, scratchDir) =>
-    importFiles({
-      files: [join(repository, 'node_modules/vega-datasets/data/flights-3m.parquet')],
-      table: 'raw.flights',
-      eventTime: 'date',
-      catalog: runtime.catalog,
-      io: runtime.io,
-      db,
-      now: runtime.now,
-      newSnapshotId: () => 1n,
-      scratchDir,
-    }),
-  )
+  await importFlights(runtime)
   await run(runtime, false)
   await define(30)
   const read = await bytesRead()

@@ -6,9 +6,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { computeSlice, planRun, publishSnapshot, runAudit, stageSnapshot } from '../../src/io/backfill/index.ts'
+import { planRun, publishSnapshot, stageSnapshot } from '../../src/io/backfill/index.ts'
 import { loadSettings } from '../../src/io/project-config.ts'
 import { openRuntime } from '../../src/io/runtime.ts'
+import { auditSnapshot, computeSlices } from '../backfill.ts'
 import { bytesRead, report } from '../measure.ts'
 import { copyOf, dayPlus, importedProject, type MoneyType } from '../tpch/data.ts'
 
@@ -28,27 +29,20 @@ try {
     lapStart = performance.now()
   }
   const input = { view: 'customer_orders', from, to: dayPlus(from, Number(days)) }
-  const { slices, summary } = await planRun(runtime, input, { workflowId: 'bench', executionId: randomUUID() })
+  const plan = await planRun(runtime, input, { workflowId: 'bench', executionId: randomUUID() })
+  const address = plan.summary.plan
   lap('plan')
   const before = (await bytesRead()) ?? 0
-  const waiting = [...slices.keys()]
-  const work = async (): Promise<void> => {
-    for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
-      await computeSlice(runtime, { plan: summary.plan, index })
-    }
-  }
-  await Promise.all([work(), work()])
+  await computeSlices(runtime, plan)
   lap('compute')
   const readBytes = ((await bytesRead()) ?? 0) - before
-  const staged = await stageSnapshot(runtime, { plan: summary.plan })
+  const staged = await stageSnapshot(runtime, { plan: address })
   lap('stage')
-  const audits = await Promise.all(
-    summary.audits.map((_, index) => runAudit(runtime, { plan: summary.plan, snapshotId: staged.snapshotId, index })),
-  )
+  const audits = await auditSnapshot(runtime, plan, staged.snapshotId)
   lap('audit')
-  await publishSnapshot(runtime, { plan: summary.plan, snapshotId: staged.snapshotId, audits, decision: null })
+  await publishSnapshot(runtime, { plan: address, snapshotId: staged.snapshotId, audits, decision: null })
   lap('publish')
-  report(started, staged.rows, laps, { slices: slices.length, readBytes })
+  report(started, staged.rows, laps, { slices: plan.slices.length, readBytes })
   await runtime.close()
 } finally {
   if (keep === undefined) await rm(dir, { recursive: true, force: true })
