@@ -2,33 +2,25 @@ import {
   HindcastError,
   parseDuration,
   type BackfillInput,
-  type BuildRecord,
-  type LedgerEntry,
   type PartitionReason,
   type Plan,
   type PlannedPartition,
-  type PlannedSlice,
   type RunIdentity,
 } from '../../contract/index.ts'
 import { auditName } from '../../audit/index.ts'
 import { eventRanges, requiredColumns } from '../../compile/index.ts'
-import {
-  carriedColumns,
-  outputSchema,
-  sourceTable,
-  viewDefinitionSchema,
-  viewFingerprint,
-  type ViewDefinition,
-} from '../../definition/index.ts'
+import { outputSchema, sourceTable, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
 import { evolveSchema, partitionPath, qualifiedName, type Schema } from '../../iceberg/index.ts'
-import { classify, filesTouching, groupIntoSlices, partitionsOf, type SourceFile } from '../../plan/index.ts'
+import { filesTouching, partitionsOf } from '../../plan/index.ts'
 import { checkDefinition } from '../check-definition.ts'
 import { findView, loadDefinitions } from '../project.ts'
 import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
-import { partitionAddress, sliceAddress } from './slice-address.ts'
+import { judgePartitions } from './judge-partitions.ts'
+import { estimatedRowWidth, planSlices } from './plan-slices.ts'
+import { partitionAddress } from './slice-address.ts'
 import { plainSchema, type SourceScan } from './source-scan.ts'
-import { columnsIdentity, pinSource, sourceFiles, sourceIdentity } from './source.ts'
+import { pinSource, sourceFiles } from './source.ts'
 import {
   filesByPartition,
   latestRecord,
@@ -108,73 +100,40 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     definition,
     source.schema.fields.map(({ name }) => name),
   )
-  const columnIdentity = columnsIdentity(source, columns)
   const fingerprint = viewFingerprint(definition)
 
-  const earlier = record === null ? null : earlierDefinition(record)
-  const carried = earlier === null ? null : carriedColumns(definition, earlier)
-  const unchanged = earlier === null || carried === null ? null : unchangedSource(earlier)
-  const carriedKeys = new Set<string>()
-
-  const planned: PlannedPartition[] = partitions.map((partition, i) => {
-    const seen = (touching[i] ?? []).map((index) => files[index] as SourceFile)
-    const sourceHash = sourceIdentity(columnIdentity, seen)
-    const liveFiles = (live.get(partition.ordinal) ?? []).map(({ filePath }) => filePath)
-    const reason = classify(
-      { definition: fingerprint.data, source: sourceHash },
-      record?.ledger[partition.key],
-      liveFiles,
-      input.force === true,
-    )
-    const entry = record?.ledger[partition.key]
-    if (reason === 'definition-changed' && entry !== undefined && unchanged?.(i, entry) === true)
-      carriedKeys.add(partition.key)
-    return { key: partition.key, ordinal: partition.ordinal, reason, source: sourceHash }
+  const { planned, carried } = judgePartitions({
+    definition,
+    fingerprint: fingerprint.data,
+    source,
+    files,
+    partitions,
+    touching,
+    columns,
+    record,
+    live,
+    force: input.force === true,
   })
-
-  const indexByOrdinal = new Map(partitions.map((partition, i) => [partition.ordinal, i]))
-  const filesOf = (ordinals: readonly number[]): number[] => {
-    const union = new Set<number>()
-    for (const ordinal of ordinals)
-      for (const file of touching[indexByOrdinal.get(ordinal) ?? -1] ?? []) union.add(file)
-    return [...union].sort((a, b) => a - b)
-  }
-  const rowsIn = (indices: readonly number[]): number =>
-    indices.reduce((sum, index) => sum + (files[index]?.rows ?? 0), 0)
-  const rowWidth = estimatedRowWidth(source.schema, columns)
   const todo = planned.filter(({ reason }) => reason !== 'fresh')
-  const grouped = (members: readonly PlannedPartition[]): number[][] =>
-    groupIntoSlices(
-      members.map(({ ordinal }) => ordinal),
-      (ordinals) => rowsIn(filesOf(ordinals)) * rowWidth,
-      config.limits.sliceInputBytes,
-    )
-  // Apart, for a slice is carried over as a whole.
-  const parts = [todo.filter(({ key }) => carriedKeys.has(key)), todo.filter(({ key }) => !carriedKeys.has(key))]
-  const inOrder = parts.flatMap(grouped).sort(([a = 0], [b = 0]) => a - b)
-  const slices = inOrder.map((ordinals): PlannedSlice => {
-    const members = ordinals.map((ordinal) => {
-      const partition = planned[indexByOrdinal.get(ordinal) ?? -1] as PlannedPartition
+  const slices = planSlices({
+    todo,
+    carriedKeys: carried?.keys ?? new Set(),
+    partitions,
+    files,
+    touching,
+    targetBytes: config.limits.sliceInputBytes,
+    rowWidth: estimatedRowWidth(source.schema, columns),
+    pathOf: ({ ordinal, key, source: sourceHash }) => {
       const address = partitionAddress({
         definition: fingerprint.data,
-        source: partition.source,
+        source: sourceHash,
         // A schema that differs in column ids is another table layout: files of the old one must not pass for it.
         engine: `${engine} ${JSON.stringify(schema.fields.map(({ id }) => id))}`,
-        key: partition.key,
+        key,
         replaces: (live.get(ordinal) ?? []).map(({ filePath }) => filePath),
       })
-      const folder = partitionPath(spec, schema, [ordinal])
-      return { ordinal, key: partition.key, path: `${location}/data/${folder}/${address}.parquet` }
-    })
-    const indices = filesOf(ordinals)
-    return {
-      address: sliceAddress(members),
-      partitions: members,
-      files: indices,
-      inputRows: rowsIn(indices),
-      inputBytes: indices.reduce((sum, index) => sum + (files[index]?.bytes ?? 0), 0),
-      ...(members.every(({ key }) => carriedKeys.has(key)) ? { isCarried: true } : {}),
-    }
+      return `${location}/data/${partitionPath(spec, schema, [ordinal])}/${address}.parquet`
+    },
   })
 
   const sourceSnapshotId = source.snapshot.snapshotId.toString()
@@ -225,39 +184,13 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       files: files.map(({ path, rows, bytes }) => ({ path, rows, bytes })),
       scan,
     },
-    ...(carried === null || base === null || carriedKeys.size === 0
+    ...(carried === null || base === null
       ? {}
-      : { carried: { snapshotId: base.toString(), columns: carried } }),
+      : { carried: { snapshotId: base.toString(), columns: carried.columns } }),
     partitions: planned,
     slices,
     createdAt: new Date(runtime.now()).toISOString(),
   }
-
-  /** Tells of a partition whether what an earlier definition read of the source is what it would read now. */
-  function unchangedSource(former: ViewDefinition): (partition: number, entry: LedgerEntry) => boolean {
-    const formerTouching = filesTouching(partitions, files, eventRanges(former))
-    const formerColumns = columnsIdentity(
-      source,
-      requiredColumns(
-        former,
-        source.schema.fields.map(({ name }) => name),
-      ),
-    )
-    const formerData = viewFingerprint(former).data
-    return (partition, entry) =>
-      entry.definition === formerData &&
-      entry.source ===
-        sourceIdentity(
-          formerColumns,
-          (formerTouching[partition] ?? []).map((index) => files[index] as SourceFile),
-        )
-  }
-}
-
-/** The definition of the newest record; null for one that is not understood any more. */
-function earlierDefinition(record: BuildRecord): ViewDefinition | null {
-  const parsed = viewDefinitionSchema.safeParse(record.definition)
-  return parsed.success && viewFingerprint(parsed.data).data === record.definitionFingerprint.data ? parsed.data : null
 }
 
 async function engineVersion(db: { rows<T>(sql: string): Promise<T[]> }): Promise<string> {
@@ -276,19 +209,4 @@ function countReasons(partitions: readonly PlannedPartition[]): Readonly<Record<
   }
   for (const { reason } of partitions) counts[reason] += 1
   return counts
-}
-
-/** Bytes that a row of these columns takes in memory, roughly: what a slice's size is judged by. */
-function estimatedRowWidth(schema: Schema, columns: readonly string[]): number {
-  const widths = columns.map((name) => {
-    const type = schema.fields.find((field) => field.name === name)?.type
-    if (type === 'boolean') return 1
-    if (type === 'int' || type === 'float' || type === 'date') return 4
-    if (typeof type === 'string' && ['long', 'double', 'timestamp', 'timestamptz', 'time'].includes(type)) return 8
-    return 16
-  })
-  return Math.max(
-    1,
-    widths.reduce((sum, width) => sum + width, 0),
-  )
 }
