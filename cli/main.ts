@@ -85,8 +85,11 @@ define(
 define(
   rangeOptions(
     program.command('plan').argument('<view>').description('what would be computed and why; changes nothing'),
-  ),
-  ['hindcast plan origin_delays --from 2001-01-02 --to 2001-07-02'],
+  ).option('--out <file>', 'save the plan, to be run later by backfill --plan'),
+  [
+    'hindcast plan origin_delays --from 2001-01-02 --to 2001-07-02',
+    'hindcast plan origin_delays --from 2001-01-02 --to 2001-07-02 --out plan.json',
+  ],
   async () => (await import('./commands/plan.ts')).planCommand,
 )
 define(
@@ -103,15 +106,17 @@ define(
   rangeOptions(
     program
       .command('backfill')
-      .argument('<view>')
+      .argument('[view]')
       .description('compute, audit and publish one range of a feature view'),
   )
+    .option('--plan <file>', 'run exactly the plan that `plan --out` saved; refused when the world moved since')
     .option('--require-approval', 'wait for approval before publishing')
     .option('--detach', 'return once the run is started (or waits for approval)')
     .option('--concurrency <n>', 'slices in flight at once', wholeNumber('--concurrency', 1, 500)),
   [
     'hindcast backfill origin_delays --from 2001-01-02 --to 2001-07-02',
     'hindcast backfill origin_delays --from 2001-06-01 --to 2001-07-02 --force --require-approval',
+    'hindcast backfill --plan plan.json',
   ],
   async () => (await import('./commands/backfill.ts')).backfillCommand,
 )
@@ -146,8 +151,8 @@ define(
 
 function rangeOptions(command: Command): Command {
   return command
-    .requiredOption('--from <time>', 'first feature time; ISO 8601, a date is midnight UTC')
-    .requiredOption('--to <time>', 'end of the range, exclusive')
+    .option('--from <time>', 'first feature time; ISO 8601, a date is midnight UTC')
+    .option('--to <time>', 'end of the range, exclusive')
     .option('--force', 'compute every partition, also the fresh ones')
     .option('--as-of <time|snapshot>', 'read the source as it was')
 }

@@ -6,18 +6,22 @@ import {
   isHindcastError,
   parseBackfillInput,
 } from '../../src/contract/index.ts'
-import { makePlan } from '../../src/io/backfill/index.ts'
+import { makePlan, requirePlanned } from '../../src/io/backfill/index.ts'
 import type { CommandContext } from '../context.ts'
 import { newRunId } from '../identifiers.ts'
 import { bytes, count, exitCodes, filePath, paint, plural, table, type ExitCode } from '../output.ts'
 import { ProgressDisplay } from '../progress.ts'
 import { followRun, hasWorker } from '../runs.ts'
-import { backfillRequest, nullEventTimesLine, renderPlan, type RangeOptions } from './plan.ts'
+import { nullEventTimesLine, renderPlan } from '../plan-text.ts'
+import { savedPlan } from '../saved-plan.ts'
+import { backfillRequest, type RangeOptions } from './plan.ts'
 
 interface BackfillOptions extends RangeOptions {
   readonly requireApproval?: boolean
   readonly detach?: boolean
   readonly concurrency?: number
+  /** A file that `plan --out` wrote. */
+  readonly plan?: string
 }
 
 export async function backfillCommand(
@@ -27,13 +31,14 @@ export async function backfillCommand(
 ): Promise<ExitCode> {
   const { output, settings } = context
   const input: BackfillInput = parseBackfillInput({
-    ...backfillRequest(view, options),
+    ...(options.plan === undefined ? backfillRequest(view, options) : await savedPlan(options.plan, view, options)),
     ...(options.requireApproval === true ? { requireApproval: true } : {}),
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
   })
   // Planned here too: what is wrong with the request is said at once, before a run exists.
   const plan = await makePlan(await context.runtime(), input)
   output.note(`${renderPlan(plan)}\n`)
+  requirePlanned(plan, input)
 
   const { client, target } = await context.temporal()
   const { taskQueue } = settings.config.temporal

@@ -7,6 +7,7 @@ import type {
   SliceSummary,
   StagedSnapshot,
 } from './backfill.ts'
+import type { RunCost } from './record.ts'
 
 /** Who is asking: the workflow id, and the id of its first execution, which survives retries, resets and continue-as-new. */
 export interface RunIdentity {
@@ -20,6 +21,8 @@ export interface PublishRequest {
   readonly snapshotId: string
   readonly audits: readonly AuditResult[]
   readonly decision: ApprovalDecision | null
+  /** What the run's slices took; absent from runs of before, null where none was computed. */
+  readonly cost?: RunCost | null
 }
 
 export type ReportVerdict = 'published' | 'refused by its audits' | 'rejected'

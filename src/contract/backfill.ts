@@ -23,6 +23,11 @@ export const backfillInputSchema = z.strictObject({
   concurrency: z.int().min(1).max(500).optional(),
   /** Read the source as it was: an ISO 8601 time, or a snapshot id. */
   asOf: z.string().min(1).optional(),
+  /** Hash of the plan that is to be run, and no other: refused when the world has moved since. */
+  planHash: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'is no plan hash: 64 hexadecimal digits')
+    .optional(),
 })
 export type BackfillInput = z.infer<typeof backfillInputSchema>
 
@@ -94,6 +99,7 @@ export interface PlanSummary {
   /** Rows and file bytes of the source that the slices will read, each slice counted for itself. */
   readonly inputRows: number
   readonly inputBytes: number
+  readonly estimate: RunEstimate
   readonly sourceTable: string
   readonly sourceSnapshotId: string
   /** Rows of the whole source snapshot that no window can see, for their event time is null. */
@@ -104,6 +110,18 @@ export interface PlanSummary {
   readonly approval: ApprovalPolicy
   readonly concurrency: number
   readonly onPublished: DownstreamWorkflow | null
+}
+
+/** What a run will take, judged by what the last one took; null where none tells. */
+export interface RunEstimate {
+  readonly rows: number | null
+  readonly bytes: number | null
+  /** With the plan's concurrency, on as many cores. */
+  readonly seconds: number
+  /** Of a worker's engine, with as many slices at once as it takes. */
+  readonly memoryBytes: number
+  /** Whether `seconds` follows from what the table's last run took, or from a rate that is usual. */
+  readonly basis: 'last-run' | 'usual-rate'
 }
 
 export const approvalPolicies = ['never', 'on-warn', 'always'] as const

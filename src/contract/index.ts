@@ -18,6 +18,7 @@ export {
   type PlanSummary,
   type Progress,
   type PublishedSnapshot,
+  type RunEstimate,
   type RunState,
   type SliceSummary,
   type StagedSnapshot,
@@ -43,7 +44,22 @@ export {
   type Micros,
 } from './instant.ts'
 export { parsePeriod, type Period } from './period.ts'
-export type { Plan, PlannedPartition, PlannedSlice, SlicePartition } from './plan.ts'
-export { buildRecordSchema, summaryKeys, type BuildRecord, type LedgerEntry } from './record.ts'
+export type {
+  ChangedFile,
+  DefinitionChanges,
+  PartitionCause,
+  Plan,
+  PlannedPartition,
+  PlannedSlice,
+  SlicePartition,
+} from './plan.ts'
+export {
+  buildRecordSchema,
+  summaryKeys,
+  type BuildRecord,
+  type LedgerEntry,
+  type RunCost,
+  type SourcePin,
+} from './record.ts'
 export { nearest } from './suggest.ts'
 export type { StorageConfig } from './storage-config.ts'

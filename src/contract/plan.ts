@@ -1,4 +1,5 @@
 import type { PartitionReason, PlanSummary } from './backfill.ts'
+import type { LedgerEntry, SourcePin } from './record.ts'
 
 /** One partition of the range, and what becomes of it. */
 export interface PlannedPartition {
@@ -7,6 +8,32 @@ export interface PlannedPartition {
   readonly reason: PartitionReason
   /** Hash of the source files and columns that it is computed from. */
   readonly source: string
+  /** Index into the plan's causes, where it is known what made it stale. */
+  readonly cause?: number
+  /** Of a fresh one whose source files were only rewritten: the hash of those that it was computed from. */
+  readonly formerSource?: string
+}
+
+/** What of a definition differs from an earlier one. */
+export interface DefinitionChanges {
+  /** What all features share: `source.where`, `keys`, `every`, `rows`; with any of it every column changes. */
+  readonly view: readonly string[]
+  /** By column. */
+  readonly columns: Readonly<Record<string, 'added' | 'changed' | 'removed'>>
+}
+
+/** A source file that came, went, or lost rows to a delete since partitions were computed from it. */
+export interface ChangedFile {
+  readonly path: string
+  readonly change: 'added' | 'removed' | 'deleted-from'
+  readonly rows: number
+}
+
+/** What made partitions stale. */
+export interface PartitionCause {
+  readonly definition?: DefinitionChanges
+  /** Indices into the plan's changed files; null when the snapshot that they were computed from cannot be compared any more. */
+  readonly files?: readonly number[] | null
 }
 
 /** A partition that a slice writes. */
@@ -61,7 +88,13 @@ export interface Plan<View = unknown, TableSchema = unknown, SourceScan = unknow
   }
   /** Feature columns that need not be computed, under the names that they have in this snapshot of the table. */
   readonly carried?: { readonly snapshotId: string; readonly columns: Readonly<Record<string, string>> }
+  /** What the ledger will say that the partitions were read from. */
+  readonly pin: SourcePin
   readonly partitions: readonly PlannedPartition[]
+  readonly causes: readonly PartitionCause[]
+  readonly changedFiles: readonly ChangedFile[]
+  /** Entries that the ledger had lost, as the table alone tells them. */
+  readonly recovered: Readonly<Record<string, LedgerEntry>>
   readonly slices: readonly PlannedSlice[]
   readonly createdAt: string
 }

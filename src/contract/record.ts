@@ -21,8 +21,30 @@ const ledgerEntrySchema = z.strictObject({
   /** Data file paths, in order; none for a partition that came out empty. */
   files: z.array(z.string()),
   rows: z.number(),
+  /** Which of the record's pins it was read at; absent in records of before. */
+  pin: z.int().nonnegative().optional(),
 })
 export type LedgerEntry = z.infer<typeof ledgerEntrySchema>
+
+/** What entries of the ledger were read from. */
+const pinSchema = z.strictObject({
+  /** Snapshot id by table. */
+  sources: z.record(z.string(), z.string()),
+  /** Hash of the source columns that were read: their names, ids and types. */
+  columns: z.string(),
+})
+export type SourcePin = z.infer<typeof pinSchema>
+
+/** How much a run read and wrote: what the next one's estimate is made from. */
+const costSchema = z.strictObject({
+  slices: z.number(),
+  inputRows: z.number(),
+  rows: z.number(),
+  bytes: z.number(),
+  /** Time of all computed slices together. */
+  computeMs: z.number(),
+})
+export type RunCost = z.infer<typeof costSchema>
 
 /** record.json: what a snapshot was made from. The ledger is whole: it names every partition of the table, not only this run's. */
 export const buildRecordSchema = z.strictObject({
@@ -46,6 +68,11 @@ export const buildRecordSchema = z.strictObject({
   /** Keys of the partitions this run computed. */
   computed: z.array(z.string()),
   ledger: z.record(z.string(), ledgerEntrySchema),
+  pins: z.array(pinSchema).optional(),
+  /** Earlier definitions that entries of the ledger were made from, by data fingerprint. */
+  definitions: z.record(z.string(), z.unknown()).optional(),
+  /** Absent where nothing was computed: every slice was found finished. */
+  cost: costSchema.optional(),
   audits: z.array(z.unknown()),
   decision: z.unknown(),
   createdAt: z.string(),

@@ -60,6 +60,14 @@ function commonPart(definition: ViewDefinition): object {
   }
 }
 
+/** The part of a view's meaning that all its features share. */
+export const sharedPart = (definition: ViewDefinition): Readonly<Record<string, unknown>> =>
+  commonPart({ ...definition, features: [] }) as Readonly<Record<string, unknown>>
+
+/** Of each derived column, a hash of its expression. */
+export const derivedFingerprints = ({ derived }: ViewDefinition): ReadonlyMap<string, string> =>
+  new Map(derived.map(({ name, sql }) => [name, hash({ derived: normalizeSql(sql) })]))
+
 const joinData = ({ on, columns, ...join }: JoinDefinition): unknown => ({
   ...join,
   on: on.map(({ column, equals }) => JSON.stringify([column, equals])).sort(),

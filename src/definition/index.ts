@@ -22,6 +22,7 @@ export {
 } from './canonical.ts'
 export { canonicalView } from './canonical-view.ts'
 export { carriedColumns, windowTexts, withoutColumns } from './carry.ts'
+export { definitionChanges } from './changes.ts'
 export { referencedColumns, withUsedColumns } from './columns.ts'
 export {
   entity,

@@ -40,6 +40,7 @@ export function scriptedActivities(script: {
         slices: script.slices,
         inputRows: 10,
         inputBytes: 100,
+        estimate: { rows: null, bytes: null, seconds: 1, memoryBytes: 0, basis: 'usual-rate' },
         sourceTable: 'raw.events',
         sourceSnapshotId: '1',
         nullEventTimes: 0,

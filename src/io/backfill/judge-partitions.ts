@@ -1,9 +1,25 @@
-import type { BuildRecord, LedgerEntry, PlannedPartition } from '../../contract/index.ts'
+import type {
+  BuildRecord,
+  ChangedFile,
+  DefinitionChanges,
+  LedgerEntry,
+  PartitionCause,
+  PlannedPartition,
+  SourcePin,
+} from '../../contract/index.ts'
 import { eventRanges, requiredColumns } from '../../compile/index.ts'
-import { carriedColumns, viewDefinitionSchema, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
+import {
+  carriedColumns,
+  definitionChanges,
+  viewDefinitionSchema,
+  viewFingerprint,
+  type ViewDefinition,
+} from '../../definition/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { classify, filesTouching, type Partition, type SourceFile } from '../../plan/index.ts'
-import { columnsIdentity, sourceIdentity, type PinnedSource } from './source.ts'
+import type { Runtime } from '../runtime.ts'
+import { sourceChanges, type SourceChange } from './source-changes.ts'
+import { columnsIdentity, sourceIdentities, type PinnedSource } from './source.ts'
 
 export interface JudgeRequest {
   readonly definition: ViewDefinition
@@ -14,16 +30,23 @@ export interface JudgeRequest {
   readonly partitions: readonly Partition[]
   /** For each partition, the indices of the files that its windows may see. */
   readonly touching: readonly (readonly number[])[]
-  /** Source columns that the view reads. */
-  readonly columns: readonly string[]
+  /** What the partitions would be read from now. */
+  readonly pin: SourcePin
   readonly record: BuildRecord | null
   /** What `main` shows, by partition. */
   readonly live: ReadonlyMap<number, readonly DataFile[]>
   readonly force: boolean
+  /** Entries of partitions that have files, but none in the record: as far as the table alone tells them. */
+  readonly recover: (
+    partitions: readonly Pick<PlannedPartition, 'ordinal' | 'key' | 'source'>[],
+  ) => Promise<Readonly<Record<string, LedgerEntry>>>
 }
 
 export interface Judgement {
   readonly planned: readonly PlannedPartition[]
+  readonly causes: readonly PartitionCause[]
+  readonly changedFiles: readonly ChangedFile[]
+  readonly recovered: Readonly<Record<string, LedgerEntry>>
   /** Feature columns that the published files hold already, and the keys of the partitions that can take them from there. */
   readonly carried: {
     readonly columns: Readonly<Record<string, string>>
@@ -31,55 +54,184 @@ export interface Judgement {
   } | null
 }
 
-/** Compares what each partition would be computed from with what the ledger says it was computed from. */
-export function judgePartitions(request: JudgeRequest): Judgement {
-  const { definition, fingerprint, source, record, live, force } = request
-  const identity = sourceIdentities(request, columnsIdentity(source, request.columns), request.touching)
-  const earlier = record === null ? null : earlierDefinition(record)
+/** Compares what each partition would be computed from with what the ledger says it was computed from, and says what differs. */
+export async function judgePartitions(runtime: Runtime, request: JudgeRequest): Promise<Judgement> {
+  const { definition, fingerprint, record, live, force, pin, partitions, files, touching } = request
+  const eventsOf = eventRanges(definition)
+  const identity = sourceIdentities(pin.columns, files)
+  const history = await SourceHistory.read(runtime, request)
+  const causes = new Causes()
+  const earlier = record === null ? null : newestDefinition(record)
+  const changesSince = record === null ? null : definitionHistory(record, definition)
   const columns = earlier === null ? null : carriedColumns(definition, earlier)
-  const unchanged = earlier === null || columns === null ? null : unchangedSource(request, earlier)
+  const unchanged = earlier === null || columns === null ? null : unchangedSource(request, history, earlier)
   const keys = new Set<string>()
-  const planned = request.partitions.map(({ key, ordinal }, index): PlannedPartition => {
-    const entry = record?.ledger[key]
+
+  const sources = touching.map(identity)
+  const recovered = await request.recover(
+    partitions.flatMap(({ key, ordinal }, index) =>
+      record?.ledger[key] === undefined && live.has(ordinal)
+        ? [{ key, ordinal, source: sources[index] as string }]
+        : [],
+    ),
+  )
+  const planned = partitions.map((partition, index): PlannedPartition => {
+    const { key, ordinal } = partition
+    const entry = record?.ledger[key] ?? recovered[key]
     const liveFiles = (live.get(ordinal) ?? []).map(({ filePath }) => filePath)
-    const sourceHash = identity(index)
-    const reason = classify({ definition: fingerprint, source: sourceHash }, entry, liveFiles, force)
-    if (reason === 'definition-changed' && entry !== undefined && unchanged?.(index, entry) === true) keys.add(key)
-    return { key, ordinal, reason, source: sourceHash }
+    const source = sources[index] as string
+    const reason = classify({ definition: fingerprint, source }, entry, liveFiles, force)
+    const judged = { key, ordinal, reason, source }
+    if (entry === undefined || changesSince === null) return judged
+    switch (reason) {
+      case 'definition-changed': {
+        if (unchanged?.(index, entry) === true) keys.add(key)
+        const changes = changesSince(entry)
+        const changed = history.filesSince(entry, eventsOf(partition), pin.columns)
+        return {
+          ...judged,
+          ...causes.of({
+            ...(changes === null ? {} : { definition: changes }),
+            ...(changed === null || changed.length === 0 ? {} : { files: changed }),
+          }),
+        }
+      }
+      case 'source-changed': {
+        const changed = history.filesSince(entry, eventsOf(partition), pin.columns)
+        return changed?.length === 0
+          ? { ...judged, reason: 'fresh', formerSource: entry.source }
+          : { ...judged, ...causes.of({ files: changed }) }
+      }
+      default:
+        return judged
+    }
   })
-  return { planned, carried: columns === null || keys.size === 0 ? null : { columns, keys } }
+  return {
+    planned,
+    recovered,
+    causes: causes.all,
+    changedFiles: history.changes.map(({ path, change, rows }) => ({ path, change, rows })),
+    carried: columns === null || keys.size === 0 ? null : { columns, keys },
+  }
 }
 
-const sourceIdentities =
-  (
-    { files }: JudgeRequest,
+/** What changed of the source since the snapshots that the ledger's entries were computed from. */
+class SourceHistory {
+  /** Of all pins, one after the other. */
+  readonly changes: SourceChange[] = []
+  readonly #pins: (SourcePin & { readonly first: number; readonly end: number })[] = []
+
+  /** Reads the history since each snapshot that an entry of a partition to judge refers to. */
+  static async read(runtime: Runtime, request: JudgeRequest): Promise<SourceHistory> {
+    const { record, partitions, source, pin } = request
+    const history = new SourceHistory()
+    const [table = ''] = Object.keys(pin.sources)
+    const used = new Set(partitions.flatMap(({ key }) => record?.ledger[key]?.pin ?? []))
+    for (const index of used) {
+      const earlier = record?.pins?.[index]
+      const since = earlier?.sources[table]
+      // What it reads beside this table is not looked at: there must be nothing else that moved.
+      const others = Object.entries(pin.sources).filter(([name]) => name !== table)
+      const isAlone = others.every(([name, snapshot]) => earlier?.sources[name] === snapshot)
+      if (earlier === undefined || since === undefined || !isAlone) continue
+      const changes = await sourceChanges(runtime, source, BigInt(since))
+      if (changes === null) continue
+      const first = history.changes.length
+      history.changes.push(...changes)
+      history.#pins[index] = { ...earlier, first, end: history.changes.length }
+    }
+    return history
+  }
+
+  /**
+   * The changes that events in `[from, to)` may be part of, since an entry was computed; null where that is not known.
+   * @param columns identity of the source columns that the entry must have been read with
+   */
+  filesSince(
+    entry: LedgerEntry,
+    { from, to }: { readonly from: bigint; readonly to: bigint },
     columns: string,
-    touching: readonly (readonly number[])[],
-  ): ((partition: number) => string) =>
-  (partition) =>
-    sourceIdentity(
-      columns,
-      (touching[partition] ?? []).map((index) => files[index] as SourceFile),
-    )
+  ): number[] | null {
+    const pin = entry.pin === undefined ? undefined : this.#pins[entry.pin]
+    if (pin === undefined || pin.columns !== columns) return null
+    const found: number[] = []
+    for (let index = pin.first; index < pin.end; index++) {
+      const change = this.changes[index] as SourceChange
+      if ((change.to === null || change.to >= from) && (change.from === null || change.from < to)) found.push(index)
+    }
+    return found
+  }
+}
+
+/** Causes, each once. */
+class Causes {
+  readonly all: PartitionCause[] = []
+  readonly #known = new Map<string, number>()
+
+  of(cause: PartitionCause): { readonly cause?: number } {
+    if (Object.keys(cause).length === 0) return {}
+    const text = JSON.stringify(cause)
+    const known = this.#known.get(text) ?? this.all.push(cause) - 1
+    this.#known.set(text, known)
+    return { cause: known }
+  }
+}
 
 /** Tells of a partition whether what an earlier definition read of the source is what it would read now. */
 function unchangedSource(
   request: JudgeRequest,
+  history: SourceHistory,
   former: ViewDefinition,
 ): (partition: number, entry: LedgerEntry) => boolean {
   const { source, files, partitions } = request
   const names = source.schema.fields.map(({ name }) => name)
-  const identity = sourceIdentities(
-    request,
-    columnsIdentity(source, requiredColumns(former, names)),
-    filesTouching(partitions, files, eventRanges(former)),
-  )
+  const eventsOf = eventRanges(former)
+  const columns = columnsIdentity(source, requiredColumns(former, names))
+  const identity = sourceIdentities(columns, files)
+  const touching = filesTouching(partitions, files, eventsOf)
   const formerData = viewFingerprint(former).data
-  return (partition, entry) => entry.definition === formerData && entry.source === identity(partition)
+  return (index, entry) => {
+    if (entry.definition !== formerData) return false
+    const partition = partitions[index] as Partition
+    return (
+      entry.source === identity(touching[index] ?? []) ||
+      history.filesSince(entry, eventsOf(partition), columns)?.length === 0
+    )
+  }
 }
 
-/** The definition of the newest record; null for one that is not understood any more. */
-function earlierDefinition(record: BuildRecord): ViewDefinition | null {
-  const parsed = viewDefinitionSchema.safeParse(record.definition)
-  return parsed.success && viewFingerprint(parsed.data).data === record.definitionFingerprint.data ? parsed.data : null
+/** The definition of the record itself, if it means now what it meant then. */
+function newestDefinition(record: BuildRecord): ViewDefinition | null {
+  const { data } = record.definitionFingerprint
+  const definition = definitionOf(record, data)
+  return definition !== null && viewFingerprint(definition).data === data ? definition : null
+}
+
+/** How the definition differs from the one that an entry was made from; null where that one is not known. Compared once each. */
+function definitionHistory(
+  record: BuildRecord,
+  definition: ViewDefinition,
+): (entry: LedgerEntry) => DefinitionChanges | null {
+  const known = new Map<string, DefinitionChanges | null>()
+  return ({ definition: fingerprint }) => {
+    const found = known.get(fingerprint)
+    if (found !== undefined) return found
+    const former = definitionOf(record, fingerprint)
+    const changes =
+      former === null
+        ? null
+        : viewFingerprint(former).data === fingerprint
+          ? definitionChanges(former, definition)
+          : { view: ['semantics'], columns: {} }
+    known.set(fingerprint, changes)
+    return changes
+  }
+}
+
+/** A definition that entries of a record were made from, be it by other semantics; null for one that is not known, or not understood. */
+function definitionOf(record: BuildRecord, fingerprint: string): ViewDefinition | null {
+  const stored =
+    fingerprint === record.definitionFingerprint.data ? record.definition : record.definitions?.[fingerprint]
+  const parsed = viewDefinitionSchema.safeParse(stored)
+  return parsed.success ? parsed.data : null
 }

@@ -6,6 +6,7 @@ import {
   type Plan,
   type PlannedPartition,
   type RunIdentity,
+  type SourcePin,
 } from '../../contract/index.ts'
 import { auditName } from '../../audit/index.ts'
 import { eventRanges, requiredColumns } from '../../compile/index.ts'
@@ -16,11 +17,13 @@ import { checkDefinition } from '../check-definition.ts'
 import { findView, loadDefinitions } from '../project.ts'
 import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { estimateRun } from './estimate.ts'
 import { judgePartitions } from './judge-partitions.ts'
 import { estimatedRowWidth, planSlices } from './plan-slices.ts'
+import { recoverLedger } from './recover-ledger.ts'
 import { partitionAddress } from './slice-address.ts'
 import { plainSchema, type SourceScan } from './source-scan.ts'
-import { pinSource, sourceFiles } from './source.ts'
+import { columnsIdentity, pinSource, sourceFiles } from './source.ts'
 import {
   filesByPartition,
   latestRecord,
@@ -40,6 +43,7 @@ export type BackfillPlan = Plan<ViewDefinition, Schema, SourceScan>
 export async function planRun(runtime: Runtime, input: BackfillInput, run: RunIdentity): Promise<BackfillPlan> {
   // Refused input leaves no folder behind: what can be refused is refused by a plan without a run.
   const draft = await makePlan(runtime, input)
+  requirePlanned(draft, input)
   // Found out before hours are computed that could not be staged.
   await runtime.catalog.requireBranches(targetIdentifier(runtime, draft.target.name))
   const claimed = await claimRun(runtime.io, draft.runsFolder, run)
@@ -50,6 +54,22 @@ export async function planRun(runtime: Runtime, input: BackfillInput, run: RunId
   }
   await runtime.io.replace(plan.summary.plan, toJsonBytes(plan))
   return plan
+}
+
+/**
+ * Where the input names the plan to run: it must be this one.
+ * @throws CONFLICT when the definition, the source or the table moved since the named plan was made
+ */
+export function requirePlanned({ summary }: BackfillPlan, { planHash }: BackfillInput): void {
+  if (planHash === undefined || planHash === summary.planHash) return
+  throw new HindcastError(
+    'CONFLICT',
+    `the plan ${planHash.slice(0, 12)}… is no longer what a run of ${summary.view} would compute: the definition, the source or the table moved since`,
+    {
+      hint: 'Nothing was computed. Make a new plan (hindcast plan VIEW --from … --to … --out FILE), look at it, and run that one.',
+      context: { table: summary.table, planHash, planHashNow: summary.planHash },
+    },
+  )
 }
 
 export const readPlan = (runtime: Runtime, address: string): Promise<BackfillPlan> => readJson(runtime.io, address)
@@ -102,19 +122,40 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   )
   const fingerprint = viewFingerprint(definition)
 
-  const { planned, carried } = judgePartitions({
+  const sourceSnapshotId = source.snapshot.snapshotId.toString()
+  const sourceName = sourceTable(definition.source, config.namespace)
+  const pin: SourcePin = { sources: { [sourceName]: sourceSnapshotId }, columns: columnsIdentity(source, columns) }
+  const pathOf = (
+    { ordinal, key, source: sourceHash }: Pick<PlannedPartition, 'ordinal' | 'key' | 'source'>,
+    replaces: readonly string[],
+  ): string => {
+    const address = partitionAddress({
+      definition: fingerprint.data,
+      source: sourceHash,
+      // A schema that differs in column ids is another table layout: files of the old one must not pass for it.
+      engine: `${engine} ${JSON.stringify(schema.fields.map(({ id }) => id))}`,
+      key,
+      replaces,
+    })
+    return `${location}/data/${partitionPath(spec, schema, [ordinal])}/${address}.parquet`
+  }
+  const { planned, causes, changedFiles, recovered, carried } = await judgePartitions(runtime, {
     definition,
     fingerprint: fingerprint.data,
     source,
     files,
     partitions,
     touching,
-    columns,
+    pin,
     record,
     live,
     force: input.force === true,
+    recover: async (lost) =>
+      table === null || lost.length === 0 ? {} : recoverLedger(runtime, table, lost, fingerprint.data, pathOf),
   })
   const todo = planned.filter(({ reason }) => reason !== 'fresh')
+  const rowWidth = estimatedRowWidth(source.schema, columns)
+  const concurrency = input.concurrency ?? config.limits.concurrency
   const slices = planSlices({
     todo,
     carriedKeys: carried?.keys ?? new Set(),
@@ -122,21 +163,14 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     files,
     touching,
     targetBytes: config.limits.sliceInputBytes,
-    rowWidth: estimatedRowWidth(source.schema, columns),
-    pathOf: ({ ordinal, key, source: sourceHash }) => {
-      const address = partitionAddress({
-        definition: fingerprint.data,
-        source: sourceHash,
-        // A schema that differs in column ids is another table layout: files of the old one must not pass for it.
-        engine: `${engine} ${JSON.stringify(schema.fields.map(({ id }) => id))}`,
-        key,
-        replaces: (live.get(ordinal) ?? []).map(({ filePath }) => filePath),
-      })
-      return `${location}/data/${partitionPath(spec, schema, [ordinal])}/${address}.parquet`
-    },
+    rowWidth,
+    pathOf: (partition) =>
+      pathOf(
+        partition,
+        (live.get(partition.ordinal) ?? []).map(({ filePath }) => filePath),
+      ),
   })
 
-  const sourceSnapshotId = source.snapshot.snapshotId.toString()
   const planHash = sha256(
     JSON.stringify([
       tableName,
@@ -161,13 +195,14 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       slices: slices.length,
       inputRows: slices.reduce((sum, slice) => sum + slice.inputRows, 0),
       inputBytes: slices.reduce((sum, slice) => sum + slice.inputBytes, 0),
-      sourceTable: sourceTable(definition.source, config.namespace),
+      estimate: estimateRun({ slices, concurrency, rowWidth, record, settings: runtime.settings }),
+      sourceTable: sourceName,
       sourceSnapshotId,
       nullEventTimes,
       baseSnapshotId: base?.toString() ?? null,
       audits: definition.audits.map(auditName),
       approval: input.requireApproval === true ? 'always' : config.approval,
-      concurrency: input.concurrency ?? config.limits.concurrency,
+      concurrency,
       onPublished: config.onPublished ?? null,
     },
     run: { workflowId: '', folder: '' },
@@ -178,7 +213,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     runsFolder: runsFolder(runtime.warehouse, tableName),
     target: { namespace: config.namespace, name: definition.name, location, schema },
     source: {
-      table: sourceTable(definition.source, config.namespace),
+      table: sourceName,
       snapshotId: sourceSnapshotId,
       schema: plainSchema(source.schema),
       files: files.map(({ path, rows, bytes }) => ({ path, rows, bytes })),
@@ -187,7 +222,11 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     ...(carried === null || base === null
       ? {}
       : { carried: { snapshotId: base.toString(), columns: carried.columns } }),
+    pin,
     partitions: planned,
+    causes,
+    changedFiles,
+    recovered,
     slices,
     createdAt: new Date(runtime.now()).toISOString(),
   }

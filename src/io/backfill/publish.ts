@@ -2,7 +2,6 @@ import {
   HindcastError,
   summaryKeys,
   type BuildRecord,
-  type LedgerEntry,
   type PublishedSnapshot,
   type PublishRequest,
 } from '../../contract/index.ts'
@@ -12,6 +11,7 @@ import { commitChange } from '../commit.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { finishedSlices } from './compute-slice.ts'
+import { mergeLedger } from './ledger.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { recordPath, stagedBranch, stagedSnapshotId, stageOnHead } from './stage.ts'
 import { latestRecord, mainHead, targetIdentifier } from './target.ts'
@@ -97,36 +97,17 @@ async function writeRecord(
     engine: plan.engine,
     definition: plan.definition,
     definitionFingerprint: plan.fingerprint,
-    sources: [{ table: plan.source.table, snapshotId: plan.source.snapshotId }],
+    sources: Object.entries(plan.pin.sources).map(([table, snapshotId]) => ({ table, snapshotId })),
     from: plan.summary.from,
     to: plan.summary.to,
     computed: plan.slices.flatMap((slice) => slice.partitions.map(({ key }) => key)),
-    ledger: { ...earlier?.ledger, ...(await ledgerOf(runtime, plan)) },
+    ...mergeLedger(plan, await finishedSlices(runtime, plan), earlier),
+    ...(request.cost === undefined || request.cost === null ? {} : { cost: request.cost }),
     audits: [...request.audits],
     decision: request.decision,
     createdAt: new Date(runtime.now()).toISOString(),
   }
   await runtime.io.replace(recordPath(plan), toJsonBytes(record))
-}
-
-async function ledgerOf(runtime: Runtime, plan: BackfillPlan): Promise<Record<string, LedgerEntry>> {
-  const sources = new Map(plan.partitions.map(({ ordinal, source }) => [ordinal, source]))
-  const results = await finishedSlices(runtime, plan)
-  const written = new Map(results.flatMap(({ files }) => files.map((file) => [file.ordinal, file])))
-  return Object.fromEntries(
-    plan.slices
-      .flatMap((slice) => slice.partitions)
-      .map(({ ordinal, key }) => {
-        const file = written.get(ordinal)
-        const entry: LedgerEntry = {
-          definition: plan.fingerprint.data,
-          source: sources.get(ordinal) ?? '',
-          files: file === undefined ? [] : [file.path],
-          rows: file?.rows ?? 0,
-        }
-        return [key, entry]
-      }),
-  )
 }
 
 /** Removes the run's branch; the snapshot stays for as long as something else refers to it. */

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { HindcastError, parseInstant, floorDiv, MICROS_PER_DAY, type Micros } from '../../contract/index.ts'
 import {
   decodeSingleValue,
   planScan,
   snapshotFor,
+  type DataFile,
   type DeleteFile,
   type NestedField,
   type ScanTask,
@@ -121,11 +123,10 @@ export async function sourceFiles(
   for (const task of tasks) {
     const { dataFile } = task
     requireParquet(dataFile)
-    const nulls = dataFile.nullValueCounts?.get(id) ?? 0n
-    nullEventTimes += nulls
-    if (nulls === dataFile.recordCount) continue
-    const from = bound(source, dataFile.lowerBounds?.get(id))
-    const to = bound(source, dataFile.upperBounds?.get(id))
+    nullEventTimes += dataFile.nullValueCounts?.get(id) ?? 0n
+    const times = eventTimesOf(source, dataFile)
+    if (times === null) continue
+    const { from, to } = times
     if ((to !== null && to < range.from) || (from !== null && from >= range.to)) continue
     kept.push(task)
     described.push({
@@ -138,6 +139,19 @@ export async function sourceFiles(
     })
   }
   return { files: described, scan: sourceScan(table.metadata, schema, kept), nullEventTimes: Number(nullEventTimes) }
+}
+
+/** Bounds of a file's event times, both inclusive, null where the metadata has none; null for a file without any event time. */
+export function eventTimesOf(
+  source: PinnedSource,
+  dataFile: DataFile,
+): { readonly from: Micros | null; readonly to: Micros | null } | null {
+  const { id } = source.eventTime
+  if (dataFile.nullValueCounts?.get(id) === dataFile.recordCount) return null
+  return {
+    from: bound(source, dataFile.lowerBounds?.get(id)),
+    to: bound(source, dataFile.upperBounds?.get(id)),
+  }
 }
 
 const deleteIdentity = ({ dataFile: { filePath, contentOffset } }: DeleteFile): string =>
@@ -178,11 +192,31 @@ export function columnsIdentity(source: PinnedSource, columns: readonly string[]
 }
 
 /**
- * Hash of what one partition is computed from. Files are immutable, so a path and its size stand for the bytes; a delete on one of them
- * changes what they show.
+ * Hashes of what partitions are computed from. Files are immutable, so a path and its size stand for the bytes; a delete on one of them
+ * changes what they show. Each file is hashed once: with windows of 90 days it is part of 90 partitions.
+ * @param touching indices of the files that the partition's windows may see
  */
-export const sourceIdentity = (columns: string, files: readonly SourceFile[]): string =>
-  sha256(`${columns}\n${files.map(fileIdentity).join('\n')}`)
+export function sourceIdentities(
+  columns: string,
+  files: readonly SourceFile[],
+): (touching: readonly number[]) => string {
+  const digests = Buffer.alloc(files.length * digestBytes)
+  files.forEach((file, index) => {
+    createHash('sha256')
+      .update(fileIdentity(file))
+      .digest()
+      .copy(digests, index * digestBytes)
+  })
+  return (touching) => {
+    const seen = Buffer.alloc(touching.length * digestBytes)
+    touching.forEach((file, index) => {
+      digests.copy(seen, index * digestBytes, file * digestBytes, (file + 1) * digestBytes)
+    })
+    return createHash('sha256').update(columns).update(seen).digest('hex')
+  }
+}
+
+const digestBytes = 32
 
 const fileIdentity = ({ path, bytes, rows, deletes }: SourceFile): string =>
   `${path}\t${bytes}\t${rows}${deletes === undefined ? '' : `\t${deletes}`}`

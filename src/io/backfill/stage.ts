@@ -188,7 +188,7 @@ function snapshotSummary(plan: BackfillPlan): Record<string, string> {
     [summaryKeys.view]: plan.summary.view,
     [summaryKeys.definition]: plan.fingerprint.data,
     [summaryKeys.codeVersion]: plan.codeVersion,
-    [summaryKeys.sourceSnapshots]: JSON.stringify({ [plan.source.table]: plan.source.snapshotId }),
+    [summaryKeys.sourceSnapshots]: JSON.stringify(plan.pin.sources),
     [summaryKeys.record]: recordPath(plan),
     [summaryKeys.plan]: plan.summary.planHash,
     'hindcast.semantics': SEMANTICS_VERSION,
