@@ -49,8 +49,8 @@ export interface PlannedSlice {
   /** Hash of its partitions' addresses: the same slice, in whatever run, has the same. */
   readonly address: string
   readonly partitions: readonly SlicePartition[]
-  /** Indices into the plan's source files. */
-  readonly files: readonly number[]
+  /** Indices into the plan's source files, as ranges `[first, end)`. */
+  readonly files: readonly (readonly [first: number, end: number])[]
   readonly inputRows: number
   readonly inputBytes: number
   /** Whether feature columns are taken from what the table shows, see the plan's `carried`. */

@@ -13,33 +13,95 @@ export interface SourceFile {
   readonly deletes?: string
 }
 
+/** For each file, the partitions that it touches: `[first, end)`, by their index. */
+export interface Reaches {
+  readonly first: Int32Array
+  readonly end: Int32Array
+}
+
 /**
- * For each partition, the indices (ascending) of the files that one of its windows may see.
+ * Which partitions have a window that may see each file.
+ * @param files in the order of their first event time, those without one first
  * @param eventsOf the event times `[from, to)` that a partition's rows see, later for later partitions
  */
-export function filesTouching(
+export function reachesOf(
   partitions: readonly Partition[],
   files: readonly SourceFile[],
   eventsOf: (partition: Partition) => { readonly from: Micros; readonly to: Micros },
-): number[][] {
-  const touching: number[][] = partitions.map(() => [])
+): Reaches {
   const seen = partitions.map(eventsOf)
+  const [first, end] = [new Int32Array(files.length), new Int32Array(files.length)]
   files.forEach((file, index) => {
     // The first partition that ends late enough and the last that begins early enough; both are monotone in the partition.
-    const first = file.from === null ? 0 : lowerBound(seen, ({ to }) => to > (file.from as Micros))
-    const end = file.to === null ? partitions.length : lowerBound(seen, ({ from }) => from > (file.to as Micros))
-    for (let i = first; i < end; i++) touching[i]?.push(index)
+    first[index] = file.from === null ? 0 : lowerBound(seen.length, (i) => (seen[i]?.to ?? 0n) > (file.from as Micros))
+    end[index] =
+      file.to === null ? partitions.length : lowerBound(seen.length, (i) => (seen[i]?.from ?? 0n) > (file.to as Micros))
   })
-  return touching
+  return { first, end }
 }
 
-/** Index of the first element for which a monotone predicate holds. */
-function lowerBound<T>(items: readonly T[], holds: (item: T) => boolean): number {
+/** Indices of files, `[first, end)`: those that a stretch of partitions reads mostly lie next to each other. */
+export type FileRange = readonly [first: number, end: number]
+
+export const filesIn = (ranges: readonly FileRange[]): number[] =>
+  ranges.flatMap(([first, end]) => Array.from({ length: end - first }, (_, i) => first + i))
+
+/** Answers, for stretches `[first, end)` of partitions, which files they read and how much that is, without looking at each file. */
+export class StretchFiles {
+  readonly #reaches: Reaches
+  /** The latest end of the files up to each: where it is passed, no file before matters any more. */
+  readonly #latestEnd: Int32Array
+  /** Rows of the files that begin before each partition, and that end before or at it. */
+  readonly #begun: Float64Array
+  readonly #ended: Float64Array
+
+  constructor(files: readonly SourceFile[], reaches: Reaches, partitions: number) {
+    this.#reaches = reaches
+    this.#latestEnd = new Int32Array(files.length)
+    this.#begun = new Float64Array(partitions + 2)
+    this.#ended = new Float64Array(partitions + 2)
+    let latest = 0
+    files.forEach(({ rows }, index) => {
+      const [first, end] = [reaches.first[index] ?? 0, reaches.end[index] ?? 0]
+      latest = Math.max(latest, end)
+      this.#latestEnd[index] = latest
+      if (first >= end) return
+      this.#begun[first + 1] = (this.#begun[first + 1] ?? 0) + rows
+      this.#ended[end] = (this.#ended[end] ?? 0) + rows
+    })
+    for (let i = 1; i < partitions + 2; i++) {
+      this.#begun[i] = (this.#begun[i] ?? 0) + (this.#begun[i - 1] ?? 0)
+      this.#ended[i] = (this.#ended[i] ?? 0) + (this.#ended[i - 1] ?? 0)
+    }
+  }
+
+  /** Rows of the files that partitions `[first, end)` read, each file once. */
+  rows(first: number, end: number): number {
+    return (this.#begun[end] ?? 0) - (this.#ended[first] ?? 0)
+  }
+
+  files(first: number, end: number): FileRange[] {
+    const { first: begins, end: ends } = this.#reaches
+    const found: [number, number][] = []
+    for (let index = lowerBound(ends.length, (i) => (this.#latestEnd[i] ?? 0) > first); index < ends.length; index++) {
+      const begin = begins[index] ?? 0
+      if (begin >= end) break
+      if ((ends[index] ?? 0) <= Math.max(first, begin)) continue
+      const last = found.at(-1)
+      if (last?.[1] === index) last[1] = index + 1
+      else found.push([index, index + 1])
+    }
+    return found
+  }
+}
+
+/** The first index for which a monotone predicate holds. */
+function lowerBound(length: number, holds: (index: number) => boolean): number {
   let low = 0
-  let high = items.length
+  let high = length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (holds(items[middle] as T)) high = middle
+    if (holds(middle)) high = middle
     else low = middle + 1
   }
   return low

@@ -16,7 +16,7 @@ import {
   type ViewDefinition,
 } from '../../definition/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
-import { classify, filesTouching, type Partition, type SourceFile } from '../../plan/index.ts'
+import { classify, reachesOf, type Partition, type Reaches, type SourceFile } from '../../plan/index.ts'
 import type { Runtime } from '../runtime.ts'
 import { sourceChanges, type SourceChange } from './source-changes.ts'
 import { columnsIdentity, sourceIdentities, type PinnedSource } from './source.ts'
@@ -28,8 +28,7 @@ export interface JudgeRequest {
   readonly source: PinnedSource
   readonly files: readonly SourceFile[]
   readonly partitions: readonly Partition[]
-  /** For each partition, the indices of the files that its windows may see. */
-  readonly touching: readonly (readonly number[])[]
+  readonly reaches: Reaches
   /** What the partitions would be read from now. */
   readonly pin: SourcePin
   readonly record: BuildRecord | null
@@ -56,9 +55,9 @@ export interface Judgement {
 
 /** Compares what each partition would be computed from with what the ledger says it was computed from, and says what differs. */
 export async function judgePartitions(runtime: Runtime, request: JudgeRequest): Promise<Judgement> {
-  const { definition, fingerprint, record, live, force, pin, partitions, files, touching } = request
+  const { definition, fingerprint, record, live, force, pin, partitions, files, reaches } = request
   const eventsOf = eventRanges(definition)
-  const identity = sourceIdentities(pin.columns, files)
+  const sources = sourceIdentities(pin.columns, files, reaches, partitions.length)
   const history = await SourceHistory.read(runtime, request)
   const causes = new Causes()
   const earlier = record === null ? null : newestDefinition(record)
@@ -67,7 +66,6 @@ export async function judgePartitions(runtime: Runtime, request: JudgeRequest): 
   const unchanged = earlier === null || columns === null ? null : unchangedSource(request, history, earlier)
   const keys = new Set<string>()
 
-  const sources = touching.map(identity)
   const recovered = await request.recover(
     partitions.flatMap(({ key, ordinal }, index) =>
       record?.ledger[key] === undefined && live.has(ordinal)
@@ -187,16 +185,12 @@ function unchangedSource(
   const names = source.schema.fields.map(({ name }) => name)
   const eventsOf = eventRanges(former)
   const columns = columnsIdentity(source, requiredColumns(former, names))
-  const identity = sourceIdentities(columns, files)
-  const touching = filesTouching(partitions, files, eventsOf)
+  const identities = sourceIdentities(columns, files, reachesOf(partitions, files, eventsOf), partitions.length)
   const formerData = viewFingerprint(former).data
   return (index, entry) => {
     if (entry.definition !== formerData) return false
     const partition = partitions[index] as Partition
-    return (
-      entry.source === identity(touching[index] ?? []) ||
-      history.filesSince(entry, eventsOf(partition), columns)?.length === 0
-    )
+    return entry.source === identities[index] || history.filesSince(entry, eventsOf(partition), columns)?.length === 0
   }
 }
 

@@ -1,6 +1,13 @@
 import type { PlannedPartition, PlannedSlice } from '../../contract/index.ts'
 import type { Schema } from '../../iceberg/index.ts'
-import { groupIntoSlices, type Partition, type SourceFile } from '../../plan/index.ts'
+import {
+  groupIntoSlices,
+  StretchFiles,
+  type FileRange,
+  type Partition,
+  type Reaches,
+  type SourceFile,
+} from '../../plan/index.ts'
 import { sliceAddress } from './slice-address.ts'
 
 export interface SlicesRequest {
@@ -9,8 +16,7 @@ export interface SlicesRequest {
   readonly carriedKeys: ReadonlySet<string>
   readonly partitions: readonly Partition[]
   readonly files: readonly SourceFile[]
-  /** For each partition, the indices of the files that its windows may see. */
-  readonly touching: readonly (readonly number[])[]
+  readonly reaches: Reaches
   /** Bytes that one slice may read, and those that a row takes. */
   readonly targetBytes: number
   readonly rowWidth: number
@@ -20,21 +26,19 @@ export interface SlicesRequest {
 
 /** Groups the partitions to compute into slices of neighbours, each with the files that it reads and its address. */
 export function planSlices(request: SlicesRequest): PlannedSlice[] {
-  const { todo, carriedKeys, partitions, files, touching } = request
+  const { todo, carriedKeys, partitions, files } = request
   const indexByOrdinal = new Map(partitions.map(({ ordinal }, i) => [ordinal, i]))
   const byOrdinal = new Map(todo.map((partition) => [partition.ordinal, partition]))
-  const filesOf = (ordinals: readonly number[]): number[] => {
-    const union = new Set<number>()
-    for (const ordinal of ordinals)
-      for (const file of touching[indexByOrdinal.get(ordinal) ?? -1] ?? []) union.add(file)
-    return [...union].sort((a, b) => a - b)
+  const stretches = new StretchFiles(files, request.reaches, partitions.length)
+  // The partitions of a slice are neighbours.
+  const stretchOf = (ordinals: readonly number[]): readonly [first: number, end: number] => {
+    const first = indexByOrdinal.get(ordinals[0] ?? -1) ?? 0
+    return [first, first + ordinals.length]
   }
-  const rowsIn = (indices: readonly number[]): number =>
-    indices.reduce((sum, index) => sum + (files[index]?.rows ?? 0), 0)
   const grouped = (members: readonly PlannedPartition[]): number[][] =>
     groupIntoSlices(
       members.map(({ ordinal }) => ordinal),
-      (ordinals) => rowsIn(filesOf(ordinals)) * request.rowWidth,
+      (ordinals) => stretches.rows(...stretchOf(ordinals)) * request.rowWidth,
       request.targetBytes,
     )
   // Apart, for a slice is carried over as a whole.
@@ -45,16 +49,23 @@ export function planSlices(request: SlicesRequest): PlannedSlice[] {
       const partition = byOrdinal.get(ordinal) as PlannedPartition
       return { ordinal, key: partition.key, path: request.pathOf(partition) }
     })
-    const indices = filesOf(ordinals)
+    const stretch = stretchOf(ordinals)
+    const ranges = stretches.files(...stretch)
     return {
       address: sliceAddress(members),
       partitions: members,
-      files: indices,
-      inputRows: rowsIn(indices),
-      inputBytes: indices.reduce((sum, index) => sum + (files[index]?.bytes ?? 0), 0),
+      files: ranges,
+      inputRows: stretches.rows(...stretch),
+      inputBytes: bytesOf(files, ranges),
       ...(members.every(({ key }) => carriedKeys.has(key)) ? { isCarried: true } : {}),
     }
   })
+}
+
+function bytesOf(files: readonly SourceFile[], ranges: readonly FileRange[]): number {
+  let sum = 0
+  for (const [first, end] of ranges) for (let index = first; index < end; index++) sum += files[index]?.bytes ?? 0
+  return sum
 }
 
 /** Bytes that a row of these columns takes in memory, roughly: what a slice's size is judged by. */

@@ -12,7 +12,7 @@ import { auditName } from '../../audit/index.ts'
 import { eventRanges, requiredColumns } from '../../compile/index.ts'
 import { outputSchema, sourceTable, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
 import { evolveSchema, partitionPath, qualifiedName, type Schema } from '../../iceberg/index.ts'
-import { filesTouching, partitionsOf } from '../../plan/index.ts'
+import { partitionsOf, reachesOf } from '../../plan/index.ts'
 import { checkDefinition } from '../check-definition.ts'
 import { findView, loadDefinitions } from '../project.ts'
 import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
@@ -115,7 +115,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     from: eventsOf(first).from,
     to: last.to,
   })
-  const touching = filesTouching(partitions, files, eventsOf)
+  const reaches = reachesOf(partitions, files, eventsOf)
   const columns = requiredColumns(
     definition,
     source.schema.fields.map(({ name }) => name),
@@ -145,7 +145,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     source,
     files,
     partitions,
-    touching,
+    reaches,
     pin,
     record,
     live,
@@ -161,7 +161,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     carriedKeys: carried?.keys ?? new Set(),
     partitions,
     files,
-    touching,
+    reaches,
     targetBytes: config.limits.sliceInputBytes,
     rowWidth,
     pathOf: (partition) =>

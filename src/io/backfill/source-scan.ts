@@ -18,6 +18,7 @@ import {
   type Schema,
   type TableMetadata,
 } from '../../iceberg/index.ts'
+import { filesIn, type FileRange } from '../../plan/index.ts'
 import { uncertainColumns } from '../file-branches.ts'
 import type { TableReadRequest } from '../table-read.ts'
 
@@ -112,14 +113,14 @@ export function sourceScan(metadata: TableMetadata, schema: Schema, tasks: reado
 /** How some of a plan's source files are read. */
 export function slicedScan(
   { files, scan }: Plan<unknown, unknown, SourceScan>['source'],
-  indices: readonly number[],
+  ranges: readonly FileRange[],
 ): Pick<TableReadRequest, 'metadata' | 'schema' | 'tasks'> {
   const schemas = scan.schemas.map((text) => parseSchema(parseJsonText(text)))
   const [schema] = schemas
   if (schema === undefined)
     throw new HindcastError('INVARIANT_VIOLATED', 'the plan has no schema to read its source by')
   const deletes = scan.deletes.map(decodeDelete)
-  const tasks = indices.map((index) => {
+  const tasks = filesIn(ranges).map((index) => {
     const [file, task] = [files[index], scan.files[index]]
     if (file === undefined || task === undefined)
       throw new HindcastError('INVARIANT_VIOLATED', `the plan has no source file ${index}`)

@@ -14,7 +14,7 @@ import {
   type TableIdentifier,
 } from '../../iceberg/index.ts'
 import { sourceTable, type EpochUnit, type SourceDefinition, type ViewDefinition } from '../../definition/index.ts'
-import type { SourceFile } from '../../plan/index.ts'
+import type { Reaches, SourceFile } from '../../plan/index.ts'
 import { uncertainColumns } from '../file-branches.ts'
 import { requireParquet } from '../parquet-schema.ts'
 import { sha256 } from '../run-store.ts'
@@ -96,7 +96,7 @@ function chosenSnapshot(table: Table, of: string, view: ViewDefinition, asOf: st
 }
 
 /**
- * The pinned snapshot's files that hold event times in `[from, to)`, and how many rows of all its files have none, deleted ones included.
+ * The pinned snapshot's files that hold event times in `[from, to)`, in the order of the first one, and how many rows of all its files have none, deleted ones included.
  * @throws FEATURE_UNSUPPORTED for files that are no plain Parquet
  */
 export async function sourceFiles(
@@ -116,11 +116,9 @@ export async function sourceFiles(
     snapshotId: snapshot.snapshotId,
     columns: [id, ...uncertainColumns(table.metadata, schema)],
   })
-  const tasks = plan.tasks.toSorted((a, b) => (a.dataFile.filePath < b.dataFile.filePath ? -1 : 1))
-  const kept: ScanTask[] = []
-  const described: SourceFile[] = []
+  const kept: { readonly file: SourceFile; readonly task: ScanTask }[] = []
   let nullEventTimes = 0n
-  for (const task of tasks) {
+  for (const task of plan.tasks) {
     const { dataFile } = task
     requireParquet(dataFile)
     nullEventTimes += dataFile.nullValueCounts?.get(id) ?? 0n
@@ -128,17 +126,33 @@ export async function sourceFiles(
     if (times === null) continue
     const { from, to } = times
     if ((to !== null && to < range.from) || (from !== null && from >= range.to)) continue
-    kept.push(task)
-    described.push({
-      path: dataFile.filePath,
-      rows: Number(dataFile.recordCount),
-      bytes: Number(dataFile.fileSizeInBytes),
-      from,
-      to,
-      ...(task.deletes.length === 0 ? {} : { deletes: sha256(task.deletes.map(deleteIdentity).sort().join('\n')) }),
+    kept.push({
+      task,
+      file: {
+        path: dataFile.filePath,
+        rows: Number(dataFile.recordCount),
+        bytes: Number(dataFile.fileSizeInBytes),
+        from,
+        to,
+        ...(task.deletes.length === 0 ? {} : { deletes: sha256(task.deletes.map(deleteIdentity).sort().join('\n')) }),
+      },
     })
   }
-  return { files: described, scan: sourceScan(table.metadata, schema, kept), nullEventTimes: Number(nullEventTimes) }
+  kept.sort((a, b) => byEventTime(a.file, b.file))
+  return {
+    files: kept.map(({ file }) => file),
+    scan: sourceScan(
+      table.metadata,
+      schema,
+      kept.map(({ task }) => task),
+    ),
+    nullEventTimes: Number(nullEventTimes),
+  }
+}
+
+function byEventTime(a: SourceFile, b: SourceFile): number {
+  if (a.from !== b.from) return a.from === null ? -1 : b.from === null ? 1 : a.from < b.from ? -1 : 1
+  return a.path < b.path ? -1 : 1
 }
 
 /** Bounds of a file's event times, both inclusive, null where the metadata has none; null for a file without any event time. */
@@ -192,31 +206,38 @@ export function columnsIdentity(source: PinnedSource, columns: readonly string[]
 }
 
 /**
- * Hashes of what partitions are computed from. Files are immutable, so a path and its size stand for the bytes; a delete on one of them
- * changes what they show. Each file is hashed once: with windows of 90 days it is part of 90 partitions.
- * @param touching indices of the files that the partition's windows may see
+ * For each partition, the hash of what it is computed from: of the columns, and of the set of files that its windows may see. Files are
+ * immutable, so a path and its size stand for the bytes; a delete on one of them changes what they show.
+ *
+ * The set's hash is the sum of its files' hashes, lane by lane (Bellare and Micciancio, "A new paradigm for collision-free hashing", 1997):
+ * from one partition to the next only the files that come and go are added and taken off, however long the windows are.
  */
 export function sourceIdentities(
   columns: string,
   files: readonly SourceFile[],
-): (touching: readonly number[]) => string {
-  const digests = Buffer.alloc(files.length * digestBytes)
+  { first, end }: Reaches,
+  partitions: number,
+): string[] {
+  const changes = new Uint32Array((partitions + 1) * lanes)
   files.forEach((file, index) => {
-    createHash('sha256')
-      .update(fileIdentity(file))
-      .digest()
-      .copy(digests, index * digestBytes)
+    const [from, to] = [first[index] ?? 0, end[index] ?? 0]
+    if (from >= to) return
+    const digest = createHash('sha512').update(fileIdentity(file)).digest()
+    for (let lane = 0; lane < lanes; lane++) {
+      const value = digest.readUInt32LE(lane * 4)
+      changes[from * lanes + lane] = (changes[from * lanes + lane] ?? 0) + value
+      changes[to * lanes + lane] = (changes[to * lanes + lane] ?? 0) - value
+    }
   })
-  return (touching) => {
-    const seen = Buffer.alloc(touching.length * digestBytes)
-    touching.forEach((file, index) => {
-      digests.copy(seen, index * digestBytes, file * digestBytes, (file + 1) * digestBytes)
-    })
-    return createHash('sha256').update(columns).update(seen).digest('hex')
-  }
+  const sum = new Uint32Array(lanes)
+  return Array.from({ length: partitions }, (_, partition) => {
+    for (let lane = 0; lane < lanes; lane++) sum[lane] = (sum[lane] ?? 0) + (changes[partition * lanes + lane] ?? 0)
+    return createHash('sha256').update(columns).update(sum).digest('hex')
+  })
 }
 
-const digestBytes = 32
+/** Of 32 bits each. */
+const lanes = 16
 
 const fileIdentity = ({ path, bytes, rows, deletes }: SourceFile): string =>
   `${path}\t${bytes}\t${rows}${deletes === undefined ? '' : `\t${deletes}`}`

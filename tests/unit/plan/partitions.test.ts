@@ -1,7 +1,7 @@
 // A range that is quietly widened or narrowed overwrites days nobody asked for, or leaves holes.
 import { describe, expect, test } from 'vitest'
 import { parseDuration, parseInstant } from '../../../src/contract/instant.ts'
-import { filesTouching, partitionAt, partitionOrdinal, partitionsOf } from '../../../src/plan/index.ts'
+import { partitionAt, partitionOrdinal, partitionsOf, reachesOf } from '../../../src/plan/index.ts'
 
 const daily = { unit: 'day', everyMicros: parseDuration('1d', 'every'), every: '1d' } as const
 
@@ -38,15 +38,14 @@ describe('partitionsOf', () => {
   })
 })
 
-describe('filesTouching', () => {
+describe('reachesOf', () => {
   const day = parseDuration('1d', '')
   const partitions = partitionsOf({ from: '2001-01-10', to: '2001-01-20' }, daily)
   const touchedBy = (from: string | null, to: string | null): string[] => {
     const bound = (text: string | null) => (text === null ? null : parseInstant(text, ''))
     const file = { path: 'f', rows: 1, bytes: 1, from: bound(from), to: bound(to) }
-    return filesTouching(partitions, [file], ({ from, to }) => ({ from: from - 3n * day, to: to - day })).flatMap(
-      (files, i) => (files.length === 0 ? [] : [partitions[i]?.key ?? '']),
-    )
+    const { first, end } = reachesOf(partitions, [file], ({ from, to }) => ({ from: from - 3n * day, to: to - day }))
+    return partitions.slice(first[0], Math.max(first[0] ?? 0, end[0] ?? 0)).map(({ key }) => key)
   }
 
   test('an event touches the days whose window [t - 3d, t) holds it, and no other', () => {
