@@ -6,6 +6,7 @@ import { eventOrder, eventsTable, keyColumns, rejectedQuery } from './events.ts'
 import { exactSumMacros } from './exact-sums.ts'
 import { featureSet, type FeatureSet } from './feature-set.ts'
 import { parenthesized, viewInputs, type Bucket, type EventFacts } from './inputs.ts'
+import { compileJoins, type CompiledJoin, type JoinSchemas } from './joins.ts'
 import type { PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { timeGrid, type Grid } from './time-grid.ts'
@@ -13,16 +14,18 @@ import type { Scope } from './window-request.ts'
 import type { TileCounts } from './windowed.ts'
 
 /** Rows with feature time in `[from, to)`, and the shapes of what is read and written. */
-export interface SliceRange {
+export interface SliceRange extends JoinSchemas {
   readonly from: Micros
   readonly to: Micros
   /** Windows that make a row, beside those of the features: where only some of a view's are computed. */
   readonly rowWindows?: readonly string[]
-  readonly sourceSchema: Schema
   readonly outputSchema: Schema
 }
 
-/** A slice as DuckDB's SQL, for a session in UTC that has the source's columns in a view `source_rows`. */
+/**
+ * A slice as DuckDB's SQL, for a session in UTC that has the source's columns in a view `source_rows` and the joins' dimensions where
+ * `compileDimensions` looks for them.
+ */
 export interface CompiledSlice {
   /** Make temporary tables, to be run in this order, once a session: `events`, as `compileEvents` does, */
   readonly events: string
@@ -63,7 +66,13 @@ const alignment = 4n ** 9n
  * @throws DEFINITION_INVALID when the source lacks the event time
  */
 export const compileEvents = (definition: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>): string =>
-  eventsTable(definition, range.sourceSchema, timeGrid(definition, range, alignment), viewInputs(definition))
+  eventsTable(definition, range, timeGrid(definition, range, alignment), viewInputs(definition))
+
+/** What makes the dimensions of a view's joins, before its events are made. */
+export const compileDimensions = (
+  definition: ViewDefinition,
+  range: Omit<SliceRange, 'outputSchema'>,
+): CompiledJoin[] => compileJoins(definition, range, timeGrid(definition, range, alignment).readTo)
 
 /**
  * Compiles the computation of one slice. What it computes for a row depends on the row's entity and feature time and the events of its
@@ -97,7 +106,7 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     return { values, maps: bucketTable(bucket, keys, own, values) }
   })
   return {
-    events: eventsTable(definition, range.sourceSchema, grid, inputs),
+    events: eventsTable(definition, range, grid, inputs),
     tiles: [...exactSumMacros, ...set.tiles],
     windows: (counts) => [
       ...set.windows(counts),
@@ -105,7 +114,7 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     ],
     ...selectRows(definition, range, grid, set, inputs.buckets),
     orderBy: rowOrder(definition),
-    rejected: rejectedQuery(definition, range.sourceSchema, range),
+    rejected: rejectedQuery(definition, range, range),
   }
 }
 

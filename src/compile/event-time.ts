@@ -14,6 +14,12 @@ export interface TimeColumn {
   between(from: Micros, to: Micros): string
 }
 
+/** One of a type of times. */
+export interface TimeTypeColumn extends TimeColumn {
+  /** As `between`, without a beginning. */
+  before(to: Micros): string
+}
+
 /** Microseconds, or parts of one, in an epoch number's unit. */
 const units: Readonly<Record<string, { readonly micros: bigint; readonly perMicro: bigint }>> = {
   d: { micros: MICROS_PER_DAY, perMicro: 1n },
@@ -23,9 +29,12 @@ const units: Readonly<Record<string, { readonly micros: bigint; readonly perMicr
   ns: { micros: 1n, perMicro: 1000n },
 }
 
-/** @throws DEFINITION_INVALID when the source has no such column, or one that is no time */
-export const eventTime = (definition: ViewDefinition, source: Schema): TimeColumn =>
-  timeColumn(definition, source, definition.source.eventTime, definition.source.eventTimeUnit, 'event time')
+/**
+ * @param relation that the column is of, where others have one of its name
+ * @throws DEFINITION_INVALID when the source has no such column, or one that is no time
+ */
+export const eventTime = (definition: ViewDefinition, source: Schema, relation?: string): TimeColumn =>
+  timeColumn(definition, source, definition.source.eventTime, definition.source.eventTimeUnit, 'event time', relation)
 
 /** When an event became known; null where the source does not say. @throws DEFINITION_INVALID as `eventTime` does */
 export function knownTime(definition: ViewDefinition, source: Schema): TimeColumn | null {
@@ -39,9 +48,10 @@ function timeColumn(
   name: string,
   unit: string | undefined,
   role: string,
+  relation?: string,
 ): TimeColumn {
   const type = source.fields.find((candidate) => candidate.name === name)?.type
-  const column = quoteIdentifier(name)
+  const column = relation === undefined ? quoteIdentifier(name) : `${relation}.${quoteIdentifier(name)}`
   const found = unit === undefined ? timeOfType(column, type) : epochNumber(column, type, unit)
   if (found !== null) return found
   const problem = type === undefined ? 'no such column' : `its type is ${JSON.stringify(type)}`
@@ -55,13 +65,16 @@ function timeColumn(
   )
 }
 
-function timeOfType(column: string, type: IcebergType | undefined): TimeColumn | null {
+/** @param column SQL of it; null where the type is not of times */
+export function timeOfType(column: string, type: IcebergType | undefined): TimeTypeColumn | null {
   const literal = timeLiteral(type as PrimitiveType | undefined)
   if (literal === null) return null
-  const between = (from: Micros, to: Micros): string => `${column} >= ${literal(from)} AND ${column} < ${literal(to)}`
+  const before = (to: Micros): string => `${column} < ${literal(to)}`
+  const between = (from: Micros, to: Micros): string => `${column} >= ${literal(from)} AND ${before(to)}`
+  const conditions = { between, before }
   return type === 'timestamp_ns'
-    ? { ...ofNanos(`epoch_ns(${column})`), between }
-    : { ...ofMicros(`epoch_us(${column})`), between }
+    ? { ...ofNanos(`epoch_ns(${column})`), ...conditions }
+    : { ...ofMicros(`epoch_us(${column})`), ...conditions }
 }
 
 const ofMicros = (micros: string) => ({ micros, instant: micros, perMicro: 1n })

@@ -1,39 +1,47 @@
 /** The events that a slice's rows see, with what the features aggregate of each. */
 import { referencedColumns, withUsedColumns, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
-import { HindcastError, type Micros } from '../contract/index.ts'
+import type { Micros } from '../contract/index.ts'
 import { eventTime, knownTime } from './event-time.ts'
 import type { FloatRange } from './exact-sums.ts'
 import { numberKind, parenthesized, valueColumn, viewInputs, type EventFacts, type Inputs } from './inputs.ts'
+import { joinedRelation, type JoinSchemas } from './joins.ts'
 import type { EventOrder } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { beginning, type Grid } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
 
 /** The source columns that a view reads, in the source's order. */
-export function requiredColumns(definition: ViewDefinition, sourceColumnNames: readonly string[]): string[] {
-  requireSupported(definition)
-  return referencedColumns(definition, sourceColumnNames)
-}
+export const requiredColumns = (definition: ViewDefinition, sourceColumnNames: readonly string[]): string[] =>
+  referencedColumns(definition, sourceColumnNames)
 
-/** @throws FEATURE_UNSUPPORTED for what the language has and this compiler does not */
-function requireSupported({ name, source }: ViewDefinition): void {
-  if (source.joins === undefined) return
-  throw new HindcastError('FEATURE_UNSUPPORTED', `view ${name}: joins cannot be computed yet`, {
-    hint: 'Join the tables before they are imported.',
-    context: { view: name },
-  })
-}
-
-/** The table's rows with the computed columns, without those that the source leaves out. */
-function sourceRelation(definition: ViewDefinition): string {
-  requireSupported(definition)
+/**
+ * FROM and WHERE of the table's rows with the computed and joined columns, without those that the source leaves out.
+ * @param bounds conditions on the table's own columns, @param conditions on any
+ */
+function sourceRows(
+  definition: ViewDefinition,
+  schemas: JoinSchemas,
+  bounds: readonly string[],
+  conditions: readonly string[],
+): string {
   const { source } = withUsedColumns(definition)
   const computed = (source.columns ?? []).map(({ name, sql }) => `${parenthesized(sql)} AS ${quoteIdentifier(name)}`)
+  const columns = ['*', ...computed].join(', ')
   const where = source.where === undefined ? '' : ` WHERE ${parenthesized(source.where)}`
-  return computed.length === 0 && where === ''
-    ? 'source_rows'
-    : `(SELECT ${['*', ...computed].join(', ')} FROM source_rows${where}) AS source_rows`
+  const inTurn = (of: readonly string[]): string => of.join('\n  AND ')
+  if (source.joins === undefined) {
+    const relation =
+      computed.length === 0 && where === ''
+        ? 'source_rows'
+        : `(SELECT ${columns} FROM source_rows${where}) AS source_rows`
+    return `FROM ${relation}\nWHERE ${inTurn([...bounds, ...conditions])}`
+  }
+  // What is joined is no more than what is wanted of the events.
+  const bounded = `(SELECT ${columns} FROM source_rows WHERE ${bounds.join(' AND ')}) AS source_rows`
+  const joined = joinedRelation(definition, schemas, bounded)
+  const relation = where === '' ? joined : `SELECT * FROM (\n  ${joined}\n) AS source_rows${where}`
+  return `FROM (\n  ${relation}\n) AS source_rows\nWHERE ${inTurn(conditions)}`
 }
 
 export const keyColumns = (definition: ViewDefinition): string[] => definition.entity.keys.map((_, i) => `key_${i + 1}`)
@@ -51,8 +59,9 @@ export function eventOrder(definition: ViewDefinition, schema: Schema): EventOrd
 }
 
 /** Statement that makes `events`: keys, time and values of the events that the slice's rows see. */
-export function eventsTable(definition: ViewDefinition, schema: Schema, grid: Grid, inputs: Inputs): string {
+export function eventsTable(definition: ViewDefinition, schemas: JoinSchemas, grid: Grid, inputs: Inputs): string {
   const { entity, source } = definition
+  const schema = schemas.sourceSchema
   const time = eventTime(definition, schema)
   const known = knownTime(definition, schema)
   const tile = grid.tileOf(time.micros)
@@ -65,17 +74,16 @@ export function eventsTable(definition: ViewDefinition, schema: Schema, grid: Gr
     ...inputs.buckets.map(({ column, sql }) => `CAST(${sql} AS VARCHAR) AS ${column}`),
     ...inputs.all.flatMap((input) => (input.sql === null ? [] : [`${input.sql} AS ${valueColumn(input)}`])),
   ]
-  const conditions = [
+  const bounds = [
     time.between(grid.readFrom, grid.readTo),
     ...(known === null ? [] : [known.between(beginning, grid.knownTo)]),
-    ...entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`),
   ]
+  const hasKeys = entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`)
   return `-- Time is counted in tiles of ${grid.describe}; a row's point is the tile that begins at its feature time.
 CREATE TEMP TABLE events AS
 SELECT
   ${columns.join(',\n  ')}
-FROM ${sourceRelation(definition)}
-WHERE ${conditions.join('\n  AND ')}`
+${sourceRows(definition, schemas, bounds, hasKeys)}`
 }
 
 /** -0.0 is 0.0, and which of the two came first must not show. */
@@ -94,14 +102,14 @@ FROM (SELECT DISTINCT ${by} FROM events WHERE ${known})`
 /** Query of one row `rejected`: source rows with an event time in the range and a null key. */
 export function rejectedQuery(
   definition: ViewDefinition,
-  schema: Schema,
+  schemas: JoinSchemas,
   range: { readonly from: Micros; readonly to: Micros },
 ): string {
+  const within = eventTime(definition, schemas.sourceSchema).between(range.from, range.to)
   const isNull = definition.entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NULL`).join(' OR ')
+  // What features read decides nothing here.
   return `SELECT count(*) AS rejected
-FROM ${sourceRelation(definition)}
-WHERE ${eventTime(definition, schema).between(range.from, range.to)}
-  AND (${isNull})`
+${sourceRows({ ...definition, features: [] }, schemas, [within], [`(${isNull})`])}`
 }
 
 const summed: ReadonlySet<string> = new Set(['sum', 'avg', 'ratio'])

@@ -64,8 +64,8 @@ export async function checkDefinition(
     const at: Place = { ...place, column: argument.name }
     requireColumn(source, argument.name, at, refuse)
     const bound = await typeOfSql(quoteIdentifier(argument.name), source, at)
-    // As the source has it: the engine reads some types as others.
-    const own = sourceSchema.fields.find(({ name }) => name === argument.name)?.type
+    // As its table has it: the engine reads some types as others.
+    const own = source.columns.get(argument.name)
     return { type: typeof own === 'string' ? own : bound, shown: argument.name, place: at }
   }
 

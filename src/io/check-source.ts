@@ -82,8 +82,10 @@ export async function checkSource(
       refuse({ column: name }, problem, cause)
     add(name, await expressionType(db, sql, scope, refuseHere), 'the computed column')
   }
+  // A join sees no other's columns.
+  const events: Scope = { owner, columns: new Map(columns) }
   for (const join of source.joins ?? []) {
-    for (const [name, type] of joinColumns(join, scope)) add(name, type, `a column of join ${join.name}`)
+    for (const [name, type] of joinColumns(join, events)) add(name, type, `a column of join ${join.name}`)
   }
   if (source.sequence !== undefined) {
     requireColumn(scope, source.sequence, { column: source.sequence }, refuse)
@@ -116,6 +118,15 @@ export async function checkSource(
     }
     for (const { column, equals } of join.on) {
       const [left, right] = [typeOf(events, column), typeOf(dimension, equals)]
+      if (typeof left !== 'string' || typeof right !== 'string') {
+        refuse(
+          { column },
+          {
+            message: `join ${join.name}: ${column} or ${equals} of ${join.table} is no single value`,
+            hint: 'Join by columns of text, numbers or times.',
+          },
+        )
+      }
       if (fitsInto(left, right) || fitsInto(right, left)) continue
       refuse(
         { column },

@@ -1,19 +1,23 @@
 import {
+  compileDimensions,
   compileEvents,
   compileSlice,
   eventFacts,
   rangesQuery,
   tileCountsQuery,
+  type CompiledJoin,
   type CompiledSlice,
   type SliceRange,
   type TileCounts,
 } from '../compile/index.ts'
+import { formatInstant, HindcastError } from '../contract/index.ts'
 import type { ViewDefinition } from '../definition/index.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 
 /**
- * Computes a slice up to its rows, which are then `select` ordered by `orderBy`. The session has the source's columns in `source_rows`.
- * @throws what the engine says of the definition's expressions and the data
+ * Computes a slice up to its rows, which are then `select` ordered by `orderBy`. The session has the source's columns in `source_rows`, and
+ * those of each join's table in its `dimensionRelation`.
+ * @throws what the engine says of the definition's expressions and the data; INPUT_INVALID for two rows of a dimension with one key
  */
 export async function computeInSession(
   db: DuckDb,
@@ -21,6 +25,11 @@ export async function computeInSession(
   range: SliceRange,
   options: QueryOptions = {},
 ): Promise<CompiledSlice> {
+  for (const dimension of compileDimensions(definition, range)) {
+    await db.run(dimension.statement, options)
+    const [twice] = await db.rows<Readonly<Record<string, unknown>>>(dimension.duplicate, options)
+    if (twice !== undefined) throw ambiguous(dimension, twice)
+  }
   await db.run(compileEvents(definition, range), options)
   const types = new Map((await db.describe('FROM events', options)).map(({ name, type }) => [name, String(type)]))
   const ranges = rangesQuery(definition, types)
@@ -31,4 +40,29 @@ export async function computeInSession(
   const [counts = null] = await db.rows<TileCounts>(tileCountsQuery, options)
   for (const statement of compiled.windows(counts)) await db.run(statement, options)
   return compiled
+}
+
+/** Values of a key may be long. */
+const shownCharacters = 100
+
+/** An event that finds two rows would have to be two events, or to choose. */
+function ambiguous({ join }: CompiledJoin, row: Readonly<Record<string, unknown>>): HindcastError {
+  const { name, table, on, asOf } = join
+  const keys = on.map(({ equals }, index) => {
+    const text = String(row[`key_${index + 1}`])
+    return `${equals} ${text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text}`
+  })
+  const since = row['valid_from']
+  const valid = typeof since === 'bigint' && asOf !== undefined ? [`${asOf} ${formatInstant(since)}`] : []
+  return new HindcastError(
+    'INPUT_INVALID',
+    `join ${name}: ${table} has two rows with ${[...keys, ...valid].join(', ')}`,
+    {
+      hint:
+        asOf === undefined
+          ? 'Keep one of them, join by more columns, or name the column from which each is valid: asOf.'
+          : 'Keep one of them, or join by more columns.',
+      context: { join: name, table },
+    },
+  )
 }
