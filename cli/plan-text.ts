@@ -107,8 +107,10 @@ export function renderPlan(plan: BackfillPlan): string {
     why(plan, stretch),
   ])
   const total = plan.partitions.length
+  const joined = Object.entries(summary.joinedSnapshots ?? {})
   const lines = [
     `${summary.table} from ${summary.from} to ${summary.to}, out of ${summary.sourceTable} at snapshot ${summary.sourceSnapshotId}`,
+    ...joined.map(([name, snapshotId]) => `joined to ${name} at snapshot ${snapshotId}`),
     '',
     table(['partitions', 'count', 'state', 'why'], rows),
     '',

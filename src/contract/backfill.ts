@@ -102,6 +102,8 @@ export interface PlanSummary {
   readonly estimate: RunEstimate
   readonly sourceTable: string
   readonly sourceSnapshotId: string
+  /** Snapshots of the tables that the source is joined to, by their names; absent where there are none. */
+  readonly joinedSnapshots?: Readonly<Record<string, string>>
   /** Rows of the whole source snapshot that no window can see, for their event time is null. */
   readonly nullEventTimes: number
   /** Head of `main` that the plan compares with; null when the table has no snapshot yet. */

@@ -49,6 +49,7 @@ export type {
   DefinitionChanges,
   PartitionCause,
   Plan,
+  PlannedJoin,
   PlannedPartition,
   PlannedSlice,
   SlicePartition,

@@ -57,6 +57,23 @@ export interface PlannedSlice {
   readonly isCarried?: boolean
 }
 
+/** A join of a view's source: what is read of its table. */
+export interface PlannedJoin<TableSchema = unknown, SourceScan = unknown> {
+  /** The join's. */
+  readonly name: string
+  readonly table: string
+  readonly snapshotId: string
+  readonly schema: TableSchema
+  readonly files: readonly {
+    readonly path: string
+    readonly rows: number
+    readonly bytes: number
+    /** Microseconds since 1970: before that none of its rows is valid. */
+    readonly from?: string
+  }[]
+  readonly scan: SourceScan
+}
+
 /**
  * plan.json: everything a run computes and what it was decided from. `View`, `TableSchema` and `SourceScan` are the canonical definition,
  * Iceberg's schema and what reading the source's files takes, which this folder does not know.
@@ -86,6 +103,8 @@ export interface Plan<View = unknown, TableSchema = unknown, SourceScan = unknow
     /** How `files` are read: their deletes, and whatever of the table's metadata it takes. */
     readonly scan: SourceScan
   }
+  /** Joins that the view reads columns of, in the order of their names; absent where there are none. */
+  readonly joins?: readonly PlannedJoin<TableSchema, SourceScan>[]
   /** Feature columns that need not be computed, under the names that they have in this snapshot of the table. */
   readonly carried?: { readonly snapshotId: string; readonly columns: Readonly<Record<string, string>> }
   /** What the ledger will say that the partitions were read from. */

@@ -12,8 +12,8 @@ export interface RunReport {
   readonly baseSnapshotId: string | null
   readonly codeVersion: string
   readonly definitionFingerprint: string
-  readonly sourceTable: string
-  readonly sourceSnapshotId: string
+  /** The source, and the tables that it is joined to. */
+  readonly sources: readonly { readonly table: string; readonly snapshotId: string }[]
   readonly partitions: Readonly<Record<PartitionReason, number>>
   readonly slices: number
   readonly reusedSlices: number
@@ -34,7 +34,10 @@ export function renderRunReport(report: RunReport): string {
     ['Range', `${report.from} to ${report.to} (exclusive)`],
     ['Snapshot', report.snapshotId],
     ['Stands on', report.baseSnapshotId ?? 'an empty table'],
-    ['Source', `${report.sourceTable} at snapshot ${report.sourceSnapshotId}`],
+    ...report.sources.map(({ table, snapshotId }, index): readonly [string, string] => [
+      index === 0 ? 'Source' : 'Joined to',
+      `${table} at snapshot ${snapshotId}`,
+    ]),
     ['Definition', report.definitionFingerprint],
     ['Code', report.codeVersion],
     ['Rows written', report.rows.toLocaleString('en-US')],

@@ -82,7 +82,7 @@ export async function salesProject(lines?: readonly string[], config: object = {
         tableFiles: runtime.tableFiles,
         db,
         now: runtime.now,
-        newSnapshotId: () => BigInt(1_000 + imports),
+        newSnapshotId: () => BigInt(10_000 + imports),
         scratchDir,
       }),
     )

@@ -17,9 +17,11 @@ import {
 } from '../../definition/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { classify, reachesOf, type Partition, type Reaches, type SourceFile } from '../../plan/index.ts'
+import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
-import { sourceChanges, type SourceChange } from './source-changes.ts'
-import { columnsIdentity, sourceIdentities, type PinnedSource } from './source.ts'
+import { dimensionIdentities, readIdentity, type Dimension } from './dimensions.ts'
+import { dimensionChanges, sourceChanges, type SourceChange } from './source-changes.ts'
+import { sourceIdentities, type PinnedSource } from './source.ts'
 
 export interface JudgeRequest {
   readonly definition: ViewDefinition
@@ -29,6 +31,10 @@ export interface JudgeRequest {
   readonly files: readonly SourceFile[]
   readonly partitions: readonly Partition[]
   readonly reaches: Reaches
+  /** What the view's joins read. */
+  readonly dimensions: readonly Dimension[]
+  /** The same of an earlier definition; null where it cannot be told. */
+  readonly formerDimensions: (former: ViewDefinition) => Promise<readonly Dimension[] | null>
   /** What the partitions would be read from now. */
   readonly pin: SourcePin
   readonly record: BuildRecord | null
@@ -57,13 +63,13 @@ export interface Judgement {
 export async function judgePartitions(runtime: Runtime, request: JudgeRequest): Promise<Judgement> {
   const { definition, fingerprint, record, live, force, pin, partitions, files, reaches } = request
   const eventsOf = eventRanges(definition)
-  const sources = sourceIdentities(pin.columns, files, reaches, partitions.length)
+  const sources = withDimensions(sourceIdentities(pin.columns, files, reaches, partitions.length), request, definition)
   const history = await SourceHistory.read(runtime, request)
   const causes = new Causes()
   const earlier = record === null ? null : newestDefinition(record)
   const changesSince = record === null ? null : definitionHistory(record, definition)
   const columns = earlier === null ? null : carriedColumns(definition, earlier)
-  const unchanged = earlier === null || columns === null ? null : unchangedSource(request, history, earlier)
+  const unchanged = earlier === null || columns === null ? null : await unchangedSource(request, history, earlier)
   const keys = new Set<string>()
 
   const recovered = await request.recover(
@@ -113,6 +119,18 @@ export async function judgePartitions(runtime: Runtime, request: JudgeRequest): 
   }
 }
 
+/** Identities of what partitions are computed from, with what their events see of dimensions. */
+function withDimensions(
+  sources: readonly string[],
+  { partitions, dimensions }: Pick<JudgeRequest, 'partitions' | 'dimensions'>,
+  definition: ViewDefinition,
+): readonly string[] {
+  if (dimensions.length === 0) return sources
+  const eventsOf = eventRanges(definition)
+  const identity = dimensionIdentities(dimensions)
+  return partitions.map((partition, index) => sha256(`${sources[index]}\n${identity(eventsOf(partition).to)}`))
+}
+
 /** What changed of the source since the snapshots that the ledger's entries were computed from. */
 class SourceHistory {
   /** Of all pins, one after the other. */
@@ -121,21 +139,22 @@ class SourceHistory {
 
   /** Reads the history since each snapshot that an entry of a partition to judge refers to. */
   static async read(runtime: Runtime, request: JudgeRequest): Promise<SourceHistory> {
-    const { record, partitions, source, pin } = request
+    const { record, partitions } = request
     const history = new SourceHistory()
-    const [table = ''] = Object.keys(pin.sources)
+    const tables = readTables(runtime, request)
     const used = new Set(partitions.flatMap(({ key }) => record?.ledger[key]?.pin ?? []))
     for (const index of used) {
       const earlier = record?.pins?.[index]
-      const since = earlier?.sources[table]
-      // What it reads beside this table is not looked at: there must be nothing else that moved.
-      const others = Object.entries(pin.sources).filter(([name]) => name !== table)
-      const isAlone = others.every(([name, snapshot]) => earlier?.sources[name] === snapshot)
-      if (earlier === undefined || since === undefined || !isAlone) continue
-      const changes = await sourceChanges(runtime, source, BigInt(since))
-      if (changes === null) continue
+      if (earlier === undefined) continue
+      const changes = await Promise.all(
+        tables.map(async ({ name, changesSince }) => {
+          const since = earlier.sources[name]
+          return since === undefined ? null : changesSince(BigInt(since))
+        }),
+      )
+      if (changes.includes(null)) continue
       const first = history.changes.length
-      history.changes.push(...changes)
+      history.changes.push(...changes.flatMap((ofTable) => ofTable ?? []))
       history.#pins[index] = { ...earlier, first, end: history.changes.length }
     }
     return history
@@ -161,6 +180,24 @@ class SourceHistory {
   }
 }
 
+interface ReadTable {
+  readonly name: string
+  readonly changesSince: (snapshot: bigint) => Promise<readonly SourceChange[] | null>
+}
+
+/** The tables that are read. One that is source and dimension bears on events in two ways. */
+function readTables(runtime: Runtime, { source, dimensions, pin }: JudgeRequest): ReadTable[] {
+  const [name = ''] = Object.keys(pin.sources)
+  const joined = Map.groupBy(dimensions, ({ read }) => read.table)
+  return [
+    { name, changesSince: (since) => sourceChanges(runtime, source, since) },
+    ...[...joined].map(([table, own]): ReadTable => ({
+      name: table,
+      changesSince: (since) => dimensionChanges(runtime, own, since),
+    })),
+  ]
+}
+
 /** Causes, each once. */
 class Causes {
   readonly all: PartitionCause[] = []
@@ -175,17 +212,23 @@ class Causes {
   }
 }
 
-/** Tells of a partition whether what an earlier definition read of the source is what it would read now. */
-function unchangedSource(
+/**
+ * Tells of a partition whether what an earlier definition read of the source is what it would read now. The history is of the joins that are
+ * there now: another one is read by no column that both definitions have.
+ */
+async function unchangedSource(
   request: JudgeRequest,
   history: SourceHistory,
   former: ViewDefinition,
-): (partition: number, entry: LedgerEntry) => boolean {
+): Promise<(partition: number, entry: LedgerEntry) => boolean> {
   const { source, files, partitions } = request
+  const dimensions = await request.formerDimensions(former)
+  if (dimensions === null) return () => false
   const names = source.schema.fields.map(({ name }) => name)
   const eventsOf = eventRanges(former)
-  const columns = columnsIdentity(source, requiredColumns(former, names))
-  const identities = sourceIdentities(columns, files, reachesOf(partitions, files, eventsOf), partitions.length)
+  const columns = readIdentity(source, requiredColumns(former, names), dimensions)
+  const own = sourceIdentities(columns, files, reachesOf(partitions, files, eventsOf), partitions.length)
+  const identities = withDimensions(own, { partitions, dimensions }, former)
   const formerData = viewFingerprint(former).data
   return (index, entry) => {
     if (entry.definition !== formerData) return false

@@ -17,13 +17,21 @@ import { checkDefinition } from '../check-definition.ts'
 import { findView, loadDefinitions } from '../project.ts'
 import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import {
+  dimensionSchemas,
+  dimensionsOf,
+  formerDimensions,
+  pinDimensions,
+  plannedJoins,
+  readIdentity,
+} from './dimensions.ts'
 import { estimateRun } from './estimate.ts'
 import { judgePartitions } from './judge-partitions.ts'
 import { estimatedRowWidth, planSlices } from './plan-slices.ts'
 import { recoverLedger } from './recover-ledger.ts'
 import { partitionAddress } from './slice-address.ts'
 import { plainSchema, type SourceScan } from './source-scan.ts'
-import { columnsIdentity, pinSource, sourceFiles } from './source.ts'
+import { pinSource, sourceFiles } from './source.ts'
 import {
   filesByPartition,
   latestRecord,
@@ -89,8 +97,9 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const partitions = partitionsOf(input, { unit: definition.partitionBy, everyMicros, every })
 
   const source = await pinSource(runtime, definition, input.asOf)
+  const pinned = await pinDimensions(runtime, definition, source, input.asOf)
   const { checked, engine } = await runtime.withEngine(async (db) => ({
-    checked: await checkDefinition(db, definition, source.schema, file),
+    checked: await checkDefinition(db, definition, source.schema, file, dimensionSchemas(pinned)),
     engine: await engineVersion(db),
   }))
   const wanted = outputSchema(definition, source.schema, checked.expressionTypes)
@@ -124,7 +133,13 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
 
   const sourceSnapshotId = source.snapshot.snapshotId.toString()
   const sourceName = sourceTable(definition.source, config.namespace)
-  const pin: SourcePin = { sources: { [sourceName]: sourceSnapshotId }, columns: columnsIdentity(source, columns) }
+  const dimensions = await dimensionsOf(runtime, definition, pinned)
+  const joins = plannedJoins(dimensions)
+  const joinedSnapshots = Object.fromEntries(joins.map(({ table: name, snapshotId }) => [name, snapshotId]))
+  const pin: SourcePin = {
+    sources: { [sourceName]: sourceSnapshotId, ...joinedSnapshots },
+    columns: readIdentity(source, columns, dimensions),
+  }
   const pathOf = (
     { ordinal, key, source: sourceHash }: Pick<PlannedPartition, 'ordinal' | 'key' | 'source'>,
     replaces: readonly string[],
@@ -146,6 +161,8 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     files,
     partitions,
     reaches,
+    dimensions,
+    formerDimensions: (former) => formerDimensions(runtime, former, source, input.asOf),
     pin,
     record,
     live,
@@ -198,6 +215,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       estimate: estimateRun({ slices, concurrency, rowWidth, record, settings: runtime.settings }),
       sourceTable: sourceName,
       sourceSnapshotId,
+      ...(joins.length === 0 ? {} : { joinedSnapshots }),
       nullEventTimes,
       baseSnapshotId: base?.toString() ?? null,
       audits: definition.audits.map(auditName),
@@ -219,6 +237,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       files: files.map(({ path, rows, bytes }) => ({ path, rows, bytes })),
       scan,
     },
+    ...(joins.length === 0 ? {} : { joins }),
     ...(carried === null || base === null
       ? {}
       : { carried: { snapshotId: base.toString(), columns: carried.columns } }),

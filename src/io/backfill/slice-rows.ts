@@ -6,6 +6,7 @@ import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
 import { computeInSession } from '../slice-session.ts'
 import { tableRelation, type TableRelation } from '../table-read.ts'
+import { joinDimensions } from './join-dimensions.ts'
 import type { BackfillPlan } from './plan.ts'
 import { slicedScan } from './source-scan.ts'
 import { sourceIdentifier } from './source.ts'
@@ -44,7 +45,7 @@ export async function sliceRows(
   // Where only derived columns changed, nothing of the source is read.
   const computed =
     definition.features.length === 0 ? null : await computedRows(runtime, db, plan, slice, range, definition, options)
-  if (computed !== null) stack.use(computed.source)
+  if (computed !== null) stack.use(computed)
   const rejectedRows = computed?.rejectedRows ?? 0
   const done = (select: string, spans: CompiledSlice['spans']): SliceRows => {
     const held = stack.move()
@@ -70,8 +71,9 @@ async function computedRows(
   range: Range,
   definition: ViewDefinition,
   options: QueryOptions,
-): Promise<Pick<SliceRows, 'select' | 'spans' | 'rejectedRows'> & { readonly source: TableRelation }> {
+): Promise<SliceRows> {
   const { source, target } = plan
+  await using stack = new AsyncDisposableStack()
   const names = source.schema.fields.map(({ name }) => name)
   const relation = await tableRelation(db, {
     ...slicedScan(source, slice.files),
@@ -79,14 +81,24 @@ async function computedRows(
     io: await runtime.filesOf(sourceIdentifier(source.table)),
     options,
   })
-  await using stack = new AsyncDisposableStack()
   stack.use(relation)
   await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, options)
-  const shapes = { sourceSchema: source.schema, outputSchema: target.schema, rowWindows: windowTexts(plan.definition) }
+  const dimensions = stack.use(await joinDimensions(runtime, db, plan, range, definition, options))
+  const shapes = {
+    sourceSchema: source.schema,
+    dimensions: dimensions.schemas,
+    outputSchema: target.schema,
+    rowWindows: windowTexts(plan.definition),
+  }
   const { select, spans, rejected } = await computeInSession(db, definition, { ...range, ...shapes }, options)
   const [counted] = await db.rows<{ rejected: bigint | number }>(rejected, options)
-  stack.move()
-  return { source: relation, select, spans, rejectedRows: Number(counted?.rejected ?? 0) }
+  const held = stack.move()
+  return {
+    select,
+    spans,
+    rejectedRows: Number(counted?.rejected ?? 0),
+    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
+  }
 }
 
 /** What the table shows of the slice's keys, feature times and carried columns. */

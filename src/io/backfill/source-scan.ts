@@ -112,7 +112,7 @@ export function sourceScan(metadata: TableMetadata, schema: Schema, tasks: reado
 
 /** How some of a plan's source files are read. */
 export function slicedScan(
-  { files, scan }: Plan<unknown, unknown, SourceScan>['source'],
+  { files, scan }: Pick<Plan<unknown, unknown, SourceScan>['source'], 'files' | 'scan'>,
   ranges: readonly FileRange[],
 ): Pick<TableReadRequest, 'metadata' | 'schema' | 'tasks'> {
   const schemas = scan.schemas.map((text) => parseSchema(parseJsonText(text)))

@@ -3,6 +3,7 @@ import { HindcastError, parseInstant, floorDiv, MICROS_PER_DAY, type Micros } fr
 import {
   decodeSingleValue,
   planScan,
+  qualifiedName,
   snapshotFor,
   type DataFile,
   type DeleteFile,
@@ -21,11 +22,14 @@ import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { sourceScan, type SourceScan } from './source-scan.ts'
 
-/** A source pinned at one snapshot. */
-export interface PinnedSource {
+/** A table pinned at one snapshot. */
+export interface PinnedTable {
   readonly table: Table
   readonly snapshot: Snapshot
   readonly schema: Schema
+}
+
+export interface PinnedSource extends PinnedTable {
   readonly eventTime: NestedField
   /** Where the event time is a number. */
   readonly eventTimeUnit: EpochUnit | null
@@ -42,20 +46,29 @@ export async function pinSource(
     throw withHint(error, `If it is yet to come: ${fillingCommand(view.source, name)}`)
   })
   const snapshot = chosenSnapshot(table, name, view, asOf)
-  const { schemas, currentSchemaId } = table.metadata
-  const schema = schemas.find(({ schemaId }) => schemaId === (snapshot.schemaId ?? currentSchemaId))
-  const eventTime = schema?.fields.find(({ name }) => name === view.source.eventTime)
-  if (schema === undefined || eventTime === undefined) {
+  const schema = snapshotSchema(table, snapshot)
+  const eventTime = schema.fields.find(({ name }) => name === view.source.eventTime)
+  if (eventTime === undefined) {
     throw new HindcastError(
       'DEFINITION_INVALID',
       `source ${view.source.name}: table ${name} has no event-time column "${view.source.eventTime}"`,
       {
-        hint: `Its columns are ${(schema?.fields ?? []).map(({ name }) => name).join(', ')}.`,
+        hint: `Its columns are ${schema.fields.map(({ name }) => name).join(', ')}.`,
         context: { view: view.name },
       },
     )
   }
   return { table, snapshot, schema, eventTime, eventTimeUnit: view.source.eventTimeUnit ?? null }
+}
+
+/** The schema that a snapshot was written with. */
+export function snapshotSchema({ identifier, metadata }: Table, snapshot: Snapshot): Schema {
+  const id = snapshot.schemaId ?? metadata.currentSchemaId
+  const schema = metadata.schemas.find(({ schemaId }) => schemaId === id)
+  if (schema !== undefined) return schema
+  throw new HindcastError('METADATA_INVALID', `table ${qualifiedName(identifier)} has no schema ${id}`, {
+    context: { table: qualifiedName(identifier), schemaId: id },
+  })
 }
 
 /** The identifier of a source table, which definitions name as `namespace.table`. */
@@ -91,9 +104,17 @@ function chosenSnapshot(table: Table, of: string, view: ViewDefinition, asOf: st
     }
     return snapshotFor(table.metadata, { snapshotId: head.snapshotId })
   }
-  if (/^\d{5,}$/.test(asOf)) return snapshotFor(table.metadata, { snapshotId: BigInt(asOf) })
-  return snapshotFor(table.metadata, { asOfMs: Number(floorDiv(parseInstant(asOf, 'asOf'), 1000n)) })
+  if (isSnapshotId(asOf)) return snapshotFor(table.metadata, { snapshotId: BigInt(asOf) })
+  return snapshotFor(table.metadata, { asOfMs: epochMs(asOf) })
 }
+
+const isSnapshotId = (asOf: string): boolean => /^\d{5,}$/.test(asOf)
+
+const epochMs = (asOf: string): number => Number(floorDiv(parseInstant(asOf, 'asOf'), 1000n))
+
+/** The time in ms that `asOf` means for other tables than the source, of which it may name a snapshot; null: now. */
+export const asOfTime = (asOf: string | undefined, { snapshot }: PinnedTable): number | null =>
+  asOf === undefined ? null : isSnapshotId(asOf) ? snapshot.timestampMs : epochMs(asOf)
 
 /**
  * The pinned snapshot's files that hold event times in `[from, to)`, in the order of the first one, and how many rows of all its files have none, deleted ones included.
@@ -134,7 +155,7 @@ export async function sourceFiles(
         bytes: Number(dataFile.fileSizeInBytes),
         from,
         to,
-        ...(task.deletes.length === 0 ? {} : { deletes: sha256(task.deletes.map(deleteIdentity).sort().join('\n')) }),
+        ...deletesIdentity(task),
       },
     })
   }
@@ -150,33 +171,37 @@ export async function sourceFiles(
   }
 }
 
-function byEventTime(a: SourceFile, b: SourceFile): number {
+/** Files by the first time that they hold, those without one first. */
+export function byEventTime(a: SourceFile, b: SourceFile): number {
   if (a.from !== b.from) return a.from === null ? -1 : b.from === null ? 1 : a.from < b.from ? -1 : 1
   return a.path < b.path ? -1 : 1
 }
 
 /** Bounds of a file's event times, both inclusive, null where the metadata has none; null for a file without any event time. */
 export function eventTimesOf(
-  source: PinnedSource,
+  { eventTime, eventTimeUnit }: PinnedSource,
   dataFile: DataFile,
 ): { readonly from: Micros | null; readonly to: Micros | null } | null {
-  const { id } = source.eventTime
+  const { id } = eventTime
   if (dataFile.nullValueCounts?.get(id) === dataFile.recordCount) return null
   return {
-    from: bound(source, dataFile.lowerBounds?.get(id)),
-    to: bound(source, dataFile.upperBounds?.get(id)),
+    from: boundOf(eventTime, eventTimeUnit, dataFile.lowerBounds?.get(id)),
+    to: boundOf(eventTime, eventTimeUnit, dataFile.upperBounds?.get(id)),
   }
 }
+
+/** What tells a file with these deletes from one with others. */
+export const deletesIdentity = ({ deletes }: ScanTask): Pick<SourceFile, 'deletes'> =>
+  deletes.length === 0 ? {} : { deletes: sha256(deletes.map(deleteIdentity).sort().join('\n')) }
 
 const deleteIdentity = ({ dataFile: { filePath, contentOffset } }: DeleteFile): string =>
   `${filePath}\t${contentOffset ?? ''}`
 
-/** A bound of the event time, rounded down to microseconds; null where there is none. */
-function bound({ eventTime, eventTimeUnit }: PinnedSource, encoded: Uint8Array | undefined): Micros | null {
-  const { type } = eventTime
+/** A bound of a column of times, rounded down to microseconds; null where there is none. @param unit where the time is a number */
+export function boundOf({ type }: NestedField, unit: EpochUnit | null, encoded: Uint8Array | undefined): Micros | null {
   if (encoded === undefined || typeof type !== 'string') return null
   const value = decodeSingleValue(type, encoded)
-  if (eventTimeUnit !== null) return epochMicros(value, eventTimeUnit)
+  if (unit !== null) return epochMicros(value, unit)
   if (typeof value === 'bigint') return type === 'timestamp_ns' ? floorDiv(value, 1000n) : value
   return typeof value === 'number' ? BigInt(value) * MICROS_PER_DAY : null
 }
@@ -197,7 +222,7 @@ function epochMicros(value: unknown, unit: EpochUnit): Micros | null {
 }
 
 /** What identifies the columns that a view reads: a name that came to mean another field is another source. */
-export function columnsIdentity(source: PinnedSource, columns: readonly string[]): string {
+export function columnsIdentity(source: PinnedTable, columns: readonly string[]): string {
   const fields = columns.map((name) => {
     const field = source.schema.fields.find((candidate) => candidate.name === name)
     return [name, field?.id ?? null, field?.type ?? null]
@@ -239,5 +264,5 @@ export function sourceIdentities(
 /** Of 32 bits each. */
 const lanes = 16
 
-const fileIdentity = ({ path, bytes, rows, deletes }: SourceFile): string =>
+export const fileIdentity = ({ path, bytes, rows, deletes }: SourceFile): string =>
   `${path}\t${bytes}\t${rows}${deletes === undefined ? '' : `\t${deletes}`}`

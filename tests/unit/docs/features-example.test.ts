@@ -32,6 +32,10 @@ const bookings = schemaOf({
   flight: 'string',
 })
 const days = schemaOf({ origin: 'string', feature_time: 'timestamptz', delay_avg_7d: 'double' })
+const dimensions = new Map([
+  ['raw.airports', schemaOf({ code: 'string', region: 'string' })],
+  ['raw.fees', schemaOf({ airport: 'string', valid_from: 'date', euros: 'decimal(9, 2)' })],
+])
 const schemas = { 'raw.flights': flightsSchema, 'raw.bookings': bookings, 'features.origin_delays': days } as const
 
 test('the examples of docs/features.md fit their tables, and show every function', async () => {
@@ -44,10 +48,10 @@ test('the examples of docs/features.md fit their tables, and show every function
   )
   const exported = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, unknown>
   const views = Object.values(exported).filter(language.isFeatureView).map(language.canonicalView)
-  expect(views.length).toBe(7)
+  expect(views.length).toBe(8)
   for (const view of views) {
     const schema = schemas[language.sourceTable(view.source, 'features') as keyof typeof schemas]
-    const { expressionTypes } = await checkDefinition(db, view, schema, 'docs/features.md')
+    const { expressionTypes } = await checkDefinition(db, view, schema, 'docs/features.md', dimensions)
     expect(language.outputSchema(view, schema, expressionTypes).fields.length).toBeGreaterThan(2)
   }
   const shown = new Set(views.flatMap(({ features }) => features.map(({ aggregate }) => aggregate)))
