@@ -1,2 +1,3 @@
-export { createActivities } from './backfill.ts'
+export { createActivities } from './create-activities.ts'
 export { fromFailure } from './failures.ts'
+export { askNobody, askTemporal } from './run-state.ts'

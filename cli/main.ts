@@ -144,10 +144,30 @@ define(
   async () => (await import('./commands/history.ts')).historyCommand,
 )
 define(
+  program
+    .command('gc')
+    .description('expire snapshots, drop dead branches, delete what nothing refers to')
+    .option('--dry-run', 'say what would go, and do nothing')
+    .option('--table <name>', 'namespace.table, more than once if need be; by default all feature tables', gathered)
+    .option('--older-than <age>', 'what nothing refers to goes when it is so old; by default as the configuration says')
+    .option(
+      '--expire-older-than <age>',
+      'snapshots expire when they are so old; by default as table and configuration say',
+    )
+    .option('--compact', 'also rewrite small files of tables that are no feature tables, and manifests')
+    .option('--force', 'take an age below a day; only where nothing else writes to the tables'),
+  ['hindcast gc --dry-run', 'hindcast gc --older-than 7d', 'hindcast gc --table raw.flights --compact'],
+  async () => (await import('./commands/gc.ts')).gcCommand,
+)
+define(
   program.command('doctor').description('check the set-up and say how to mend it'),
   ['hindcast doctor'],
   async () => (await import('./commands/doctor.ts')).doctorCommand,
 )
+
+function gathered(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value]
+}
 
 function rangeOptions(command: Command): Command {
   return command

@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/workflow'
+import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow'
 import { isHindcastError, type ErrorCode } from '../src/contract/index.ts'
 
 /** Fails the workflow for good: nothing that Temporal could retry would change the outcome. */
@@ -19,3 +19,7 @@ export function orFail<T>(check: () => T): T {
     throw error
   }
 }
+
+/** What an activity failed with, for the workflow to fail with the same code and words; any other error as it is. */
+export const rootOf = (error: unknown): unknown =>
+  error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error

@@ -1,1 +1,2 @@
 export { backfill } from './backfill.ts'
+export { maintenance } from './maintenance.ts'

@@ -59,6 +59,17 @@ export const configSchema = z.strictObject({
       stagedRetentionDays: z.number().positive().default(7),
     })
     .prefault({}),
+  /** What `gc` and the workflow `maintenance` keep, and for how long. */
+  maintenance: z
+    .strictObject({
+      /** Days that what nothing refers to is kept, and the folder of a run that is over: a failed run can be gone on with for so long. */
+      graceDays: z.number().min(1).default(3),
+      /** Days that a snapshot is kept where the table's own properties (`history.expire.*`) say nothing else. */
+      snapshotDays: z.number().positive().default(30),
+      /** Newest snapshots of a branch that are kept, however old, likewise. */
+      minSnapshots: z.int().min(1).default(10),
+    })
+    .prefault({}),
   approval: z.enum(approvalPolicies).default('never'),
   /** Started with the published snapshot's id, for example to train. */
   onPublished: z.strictObject({ workflow: z.string().min(1), taskQueue: z.string().min(1) }).optional(),

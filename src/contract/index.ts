@@ -43,6 +43,18 @@ export {
   parseInstant,
   type Micros,
 } from './instant.ts'
+export {
+  garbageKinds,
+  parseMaintenanceInput,
+  type GarbageFile,
+  type GarbageKind,
+  type MaintainTableRequest,
+  type MaintenanceActivities,
+  type MaintenanceInput,
+  type MaintenancePlan,
+  type MaintenanceResult,
+  type TableMaintenance,
+} from './maintenance.ts'
 export { parsePeriod, type Period } from './period.ts'
 export type {
   ChangedFile,

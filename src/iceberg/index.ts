@@ -1,7 +1,7 @@
 export { appendFiles, type AppendRequest } from './actions/append.ts'
 export { cherryPick, type CherryPickRequest } from './actions/cherry-pick.ts'
 export { expireSnapshots, requireGarbageCollection, type ExpireSnapshotsRequest } from './actions/expire-snapshots.ts'
-export type { RetentionLimits } from './actions/snapshot-retention.ts'
+export { retainedSnapshots, type RetentionLimits } from './actions/snapshot-retention.ts'
 export { describeTable, type TableDescription } from './actions/create-table.ts'
 export { updatePartitionSpec, type PartitionSpecChange } from './actions/update-partition-spec.ts'
 export { updateProperties } from './actions/update-properties.ts'

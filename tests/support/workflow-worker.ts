@@ -7,7 +7,6 @@ import {
   type WorkflowBundle,
 } from '@temporalio/worker'
 import { fileURLToPath } from 'node:url'
-import type { BackfillActivities } from '../../src/contract/index.ts'
 
 // Tests print nothing; a failed workflow, which a worker warns of, is often what a test wants.
 Runtime.install({ logger: new DefaultLogger('ERROR') })
@@ -24,7 +23,7 @@ export const workflowBundle = (): Promise<WorkflowBundle> =>
 /** Runs `work` while a worker of the given activities polls `taskQueue`. */
 export async function whileWorking<T>(
   address: string,
-  options: { readonly taskQueue: string; readonly activities: BackfillActivities; readonly identity?: string },
+  options: { readonly taskQueue: string; readonly activities: object; readonly identity?: string },
   work: () => Promise<T>,
 ): Promise<T> {
   const connection = await NativeConnection.connect({ address })

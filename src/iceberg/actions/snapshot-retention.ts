@@ -11,6 +11,12 @@ export interface RetentionLimits {
   readonly olderThanMs?: number
   /** At least 1. How many snapshots a branch keeps that does not say so itself; by default what the table's properties say. */
   readonly minSnapshotsToKeep?: number
+  /** Branches and tags that stay, however old. */
+  readonly keepRefs?: ReadonlySet<string>
+  /** Branches and tags that go, however young; never `main`. */
+  readonly dropRefs?: ReadonlySet<string>
+  /** Snapshots that something other than the table refers to: they stay, without their ancestors. */
+  readonly keepSnapshotIds?: ReadonlySet<bigint>
 }
 
 export interface Retained {
@@ -32,7 +38,7 @@ export function retainedSnapshots(metadata: TableMetadata, limits: RetentionLimi
   const { nowMs } = limits
   const oldestMs = limits.olderThanMs ?? nowMs - numberProperty(properties, 'history.expire.max-snapshot-age-ms')
   const least = limits.minSnapshotsToKeep ?? numberProperty(properties, 'history.expire.min-snapshots-to-keep')
-  const refs = youngRefs(metadata, nowMs)
+  const refs = stayingRefs(metadata, limits)
   const named = new Set(refs.map(([, { snapshotId }]) => snapshotId))
   const retained = new Set(named)
   const reached = new Set(named)
@@ -46,15 +52,20 @@ export function retainedSnapshots(metadata: TableMetadata, limits: RetentionLimi
     }
   }
   for (const { snapshotId, timestampMs } of snapshots) {
-    if (!reached.has(snapshotId) && timestampMs >= oldestMs) retained.add(snapshotId)
+    const isYoung = !reached.has(snapshotId) && timestampMs >= oldestMs
+    if (isYoung || limits.keepSnapshotIds?.has(snapshotId) === true) retained.add(snapshotId)
   }
   return { refs: new Set(refs.map(([name]) => name)), named, snapshots: retained }
 }
 
-function youngRefs({ refs, snapshots, properties }: TableMetadata, nowMs: number): [string, SnapshotRef][] {
+function stayingRefs(
+  { refs, snapshots, properties }: TableMetadata,
+  { nowMs, keepRefs, dropRefs }: RetentionLimits,
+): [string, SnapshotRef][] {
   const madeAt = new Map(snapshots.map(({ snapshotId, timestampMs }) => [snapshotId, timestampMs]))
   return Object.entries(refs).filter(([name, { snapshotId, maxRefAgeMs }]) => {
-    if (name === MAIN) return true
+    if (name === MAIN || keepRefs?.has(name) === true) return true
+    if (dropRefs?.has(name) === true) return false
     const made = madeAt.get(snapshotId)
     const most = maxRefAgeMs ?? numberProperty(properties, 'history.expire.max-ref-age-ms')
     return made !== undefined && nowMs - made <= most

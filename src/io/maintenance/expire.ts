@@ -7,7 +7,7 @@ import {
   type Table,
 } from '../../iceberg/index.ts'
 import { commitChange, type CommitContext } from '../commit.ts'
-import type { WarehouseFiles } from '../files/index.ts'
+import { normalizeUri, type WarehouseFiles } from '../files/index.ts'
 import { Deletions } from './delete-files.ts'
 import { unreachableFiles, type UnreachableFiles } from './unreachable-files.ts'
 
@@ -20,12 +20,16 @@ export interface MaintenanceContext extends CommitContext {
 
 export interface ExpireOptions extends Pick<
   ExpireSnapshotsRequest,
-  'olderThanMs' | 'minSnapshotsToKeep' | 'snapshotIds' | 'cleanMetadata'
+  'olderThanMs' | 'minSnapshotsToKeep' | 'snapshotIds' | 'cleanMetadata' | 'keepRefs' | 'dropRefs' | 'keepSnapshotIds'
 > {
   /** False leaves the files where they are. */
   readonly deleteFiles?: boolean
   /** Says what would be done, and does nothing. */
   readonly dryRun?: boolean
+  /** Files that something other than the table refers to, by the one spelling of their path: they stay where they are. */
+  readonly isKept?: (path: string) => boolean
+  /** Called with what is about to be deleted, or would be. */
+  readonly onFiles?: (kind: UnreachableFiles['kind'], files: UnreachableFiles['files']) => Promise<void>
 }
 
 export interface ExpireReport {
@@ -48,7 +52,7 @@ export async function expireTable(
   options: ExpireOptions = {},
 ): Promise<ExpireReport> {
   const { io, signal } = context
-  const { deleteFiles = true, dryRun = false, ...limits } = options
+  const { deleteFiles = true, dryRun = false, isKept = () => false, onFiles, ...limits } = options
   const nowMs = context.now()
   const plan = (of: Table) => expireSnapshots({ ...limits, table: of, io, nowMs })
   let [before, planned] = [table, await plan(table)]
@@ -82,8 +86,11 @@ export async function expireTable(
   }
   if (deleteFiles && expired.length > 0) {
     const current = async (): Promise<Table> => (dryRun ? after : context.catalog.loadTable(table.identifier))
-    for await (const { kind, paths } of unreachableFiles({ io, before: before.metadata, removed: expired, current })) {
-      deleted[kind] += dryRun ? paths.length : await deletions.delete(paths)
+    const request = { io, before: before.metadata, removed: expired, current }
+    for await (const { kind, files: unreachable } of unreachableFiles(request)) {
+      const files = unreachable.filter(({ path }) => !isKept(normalizeUri(path)))
+      await onFiles?.(kind, files)
+      deleted[kind] += dryRun ? files.length : await deletions.delete(files.map(({ path }) => path))
     }
   }
   return { table: after, expired, droppedRefs, deleted, failed: deletions.failed }

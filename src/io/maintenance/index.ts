@@ -6,3 +6,5 @@ export {
   type RewriteManifestsReport,
 } from './rewrite-manifests.ts'
 export { removeOrphanFiles, type OrphanOptions, type OrphanReport } from './orphan-files.ts'
+export { Deletions } from './delete-files.ts'
+export { ownTemporary } from './orphan-candidates.ts'

@@ -7,7 +7,7 @@ export interface OrphanFile {
 }
 
 /** Our own unfinished files, which a killed writer leaves. */
-const ownTemporary = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
+export const ownTemporary = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 
 /** Listed files, less those that are referred to. Looked up without scheme and host, so that a reference by others is not missed. */
 export class Candidates {

@@ -22,6 +22,10 @@ export interface OrphanOptions {
   readonly dryRun?: boolean
   /** Files that something other than the table refers to, in any spelling. Asked after the files were listed. */
   readonly alsoKept?: () => AsyncIterable<string>
+  /** The same, as a question about one path in its one spelling. */
+  readonly isKept?: (path: string) => boolean
+  /** Called with what is about to be deleted, or would be. */
+  readonly onFiles?: (files: readonly OrphanFile[]) => Promise<void>
   /** Files held in memory at once; for every so many, the table's manifests are read once. */
   readonly batch?: number
 }
@@ -53,7 +57,7 @@ export async function removeOrphanFiles(
   options: OrphanOptions = {},
 ): Promise<OrphanReport> {
   const { io, catalog, signal } = context
-  const { minAgeMs = defaultMinAgeMs, dryRun = false, batch = 250_000 } = options
+  const { minAgeMs = defaultMinAgeMs, dryRun = false, batch = 250_000, isKept = () => false } = options
   requireGarbageCollection(table, 'its orphan files are not deleted')
   requireAge(minAgeMs, options.force ?? false)
   const folders = foldersOf(table.metadata)
@@ -67,6 +71,7 @@ export async function removeOrphanFiles(
     if (candidates.size === 0) return
     await keepReferenced(context, table, candidates, options.alsoKept)
     const orphans = candidates.remaining()
+    await options.onFiles?.(orphans)
     report.count += orphans.length
     for (const { size } of orphans) report.bytes += size
     report.files.push(...orphans.slice(0, namedInReport - report.files.length))
@@ -76,7 +81,7 @@ export async function removeOrphanFiles(
   for (const folder of folders) {
     for await (const file of io.list(folder)) {
       signal?.throwIfAborted()
-      if (file.modifiedMs < beforeMs) candidates.add(file, folder)
+      if (file.modifiedMs < beforeMs && !isKept(file.path)) candidates.add(file, folder)
       if (candidates.size < batch) continue
       await settle(candidates)
       candidates = new Candidates(table.metadata)

@@ -39,6 +39,7 @@ export interface LivePath {
   readonly path: string
   readonly asWritten: string
   readonly isDelete: boolean
+  readonly size: bigint
 }
 
 /** The data and delete files that a manifest shows; a Puffin file once for each of its deletion vectors. */
@@ -51,7 +52,12 @@ export async function livePaths(
   const isDelete = manifest.content === 'deletes'
   return decodeManifest(bytes, manifest, context, { columns: new Set() })
     .filter(({ status }) => status !== EntryStatus.deleted)
-    .map(({ dataFile: { filePath } }) => ({ path: normalizeUri(filePath), asWritten: filePath, isDelete }))
+    .map(({ dataFile: { filePath, fileSizeInBytes } }) => ({
+      path: normalizeUri(filePath),
+      asWritten: filePath,
+      isDelete,
+      size: fileSizeInBytes,
+    }))
 }
 
 /** Calls `visit` with the path of every live file of the manifests, until it returns false. */

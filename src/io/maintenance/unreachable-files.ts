@@ -20,7 +20,11 @@ import {
 /** Files of one kind, as the metadata spells them. */
 export interface UnreachableFiles {
   readonly kind: 'data' | 'deletes' | 'manifest' | 'manifest list' | 'statistics'
-  readonly paths: readonly string[]
+  readonly files: readonly {
+    readonly path: string
+    /** As the metadata has it; null for a manifest list, whose size it does not tell. */
+    readonly size: bigint | null
+  }[]
 }
 
 export interface UnreachableFilesRequest {
@@ -61,11 +65,11 @@ export async function* unreachableFiles(request: UnreachableFilesRequest): Async
     })
     const files = [...candidates.values()].filter(({ path }) => !kept.has(path))
     candidates = new Map()
-    const pathsOf = (deletes: boolean): string[] =>
-      files.filter(({ isDelete }) => isDelete === deletes).map(({ asWritten }) => asWritten)
+    const those = (deletes: boolean): UnreachableFiles['files'] =>
+      files.filter(({ isDelete }) => isDelete === deletes).map(({ asWritten, size }) => ({ path: asWritten, size }))
     return [
-      { kind: 'data', paths: pathsOf(false) },
-      { kind: 'deletes', paths: pathsOf(true) },
+      { kind: 'data', files: those(false) },
+      { kind: 'deletes', files: those(true) },
     ]
   }
   for (const manifest of gone.values()) {
@@ -75,15 +79,22 @@ export async function* unreachableFiles(request: UnreachableFilesRequest): Async
   }
   if (candidates.size > 0) yield* await settle()
 
-  const unkept = (paths: readonly string[]): string[] => paths.filter((path) => !kept.has(normalizeUri(path)))
-  yield { kind: 'manifest', paths: unkept([...gone.values()].map(({ manifestPath }) => manifestPath)) }
-  const lists = removed.flatMap(({ manifestList, manifests }) => (manifests === undefined ? [manifestList] : []))
-  yield { kind: 'manifest list', paths: unkept(lists) }
-  const ids = new Set(removed.map(({ snapshotId }) => snapshotId))
-  const statistics = [...before.statistics, ...before.partitionStatistics].filter(({ snapshotId }) =>
-    ids.has(snapshotId),
+  const unkept = (files: UnreachableFiles['files']): UnreachableFiles['files'] =>
+    files.filter(({ path }) => !kept.has(normalizeUri(path)))
+  const manifests = [...gone.values()].map(({ manifestPath, manifestLength }) => ({
+    path: manifestPath,
+    size: manifestLength,
+  }))
+  yield { kind: 'manifest', files: unkept(manifests) }
+  const lists = removed.flatMap(({ manifestList, manifests: own }) =>
+    own === undefined ? [{ path: manifestList, size: null }] : [],
   )
-  yield { kind: 'statistics', paths: unkept(statistics.map(({ statisticsPath }) => statisticsPath)) }
+  yield { kind: 'manifest list', files: unkept(lists) }
+  const ids = new Set(removed.map(({ snapshotId }) => snapshotId))
+  const statistics = [...before.statistics, ...before.partitionStatistics]
+    .filter(({ snapshotId }) => ids.has(snapshotId))
+    .map(({ statisticsPath, fileSizeInBytes }) => ({ path: statisticsPath, size: fileSizeInBytes }))
+  yield { kind: 'statistics', files: unkept(statistics) }
 }
 
 /** What the table keeps, brought up to date as others commit. */

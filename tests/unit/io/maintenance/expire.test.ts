@@ -48,7 +48,7 @@ describe('after an expiry every retained snapshot reads, and nothing is left of 
         const found = new Set<string>()
         const current = (): ReturnType<Catalog['loadTable']> => history.catalog.loadTable(before.identifier)
         const request = { io: history.io, before: before.metadata, removed: expired, current, batch }
-        for await (const { paths } of unreachableFiles(request)) for (const path of paths) found.add(path)
+        for await (const { files } of unreachableFiles(request)) for (const { path } of files) found.add(path)
         history.table = await current()
         const needed = await history.referenced()
         expect([...found].sort()).toEqual(history.stored.filter((path) => !needed.has(path)))

@@ -1,0 +1,3 @@
+export { maintainTable } from './maintain-table.ts'
+export { planMaintenance } from './plan-maintenance.ts'
+export type { AskRun, RunState } from './run-folders.ts'
