@@ -671,7 +671,7 @@ test('rule 5.1: a sum that leaves its type is an error', async () => {
   await expect(leaving).rejects.toThrow(Overflow)
 })
 
-/** Joins, which the compiler refuses, and views as sources, which it reads like any table. */
+/** Joins, which tests/unit/io/joins.test.ts tries on real tables, and views as sources, which are read like any table. */
 const untried = ['1.8', '1.9']
 
 /** Rules whose tests are elsewhere. */
