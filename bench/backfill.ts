@@ -14,21 +14,31 @@ import type { Runtime } from '../src/io/runtime.ts'
 
 const flights = fileURLToPath(new URL('../node_modules/vega-datasets/data/flights-3m.parquet', import.meta.url))
 
+/** Imports one Parquet file as a source table. */
+export const importEvents = (
+  runtime: Runtime,
+  events: { readonly file: string; readonly table: string; readonly eventTime: string },
+  options?: { readonly threads: number },
+) =>
+  runtime.withEngine(
+    (db, scratchDir) =>
+      importFiles({
+        files: [events.file],
+        table: events.table,
+        eventTime: events.eventTime,
+        catalog: runtime.catalog,
+        io: runtime.io,
+        db,
+        now: runtime.now,
+        newSnapshotId: () => 1n,
+        scratchDir,
+      }),
+    options,
+  )
+
 /** Imports the three million flights as `raw.flights`. */
 export const importFlights = (runtime: Runtime) =>
-  runtime.withEngine((db, scratchDir) =>
-    importFiles({
-      files: [flights],
-      table: 'raw.flights',
-      eventTime: 'date',
-      catalog: runtime.catalog,
-      io: runtime.io,
-      db,
-      now: runtime.now,
-      newSnapshotId: () => 1n,
-      scratchDir,
-    }),
-  )
+  importEvents(runtime, { file: flights, table: 'raw.flights', eventTime: 'date' })
 
 /** Computes a plan's slices, two at a time. */
 export async function computeSlices(runtime: Runtime, { slices, summary }: BackfillPlan): Promise<void> {

@@ -1,8 +1,5 @@
 import { randomBytes } from 'node:crypto'
 
-/** A random snapshot id below 2^53, which every reader's JSON can hold. */
-export const newSnapshotId = (): bigint => (randomBytes(8).readBigUInt64BE() >> 11n) + 1n
-
 const letters = 'abcdefghijkmnpqrstuvwxyz23456789'
 
 /** A workflow id that says what the run is: `origin_delays-20010102-20010702-k3x9ab`. */

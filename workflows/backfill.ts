@@ -1,8 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import {
-  ActivityFailure,
   allHandlersFinished,
-  ApplicationFailure,
   CancellationScope,
   condition,
   continueAsNew,
@@ -32,7 +30,7 @@ import {
   type RunState,
   type StagedSnapshot,
 } from '../src/contract/index.ts'
-import { finalFailure, orFail } from './failures.ts'
+import { finalFailure, orFail, rootOf } from './failures.ts'
 import {
   approveUpdate,
   pauseUpdate,
@@ -325,7 +323,7 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
       throw error
     }
     enter('failed')
-    const cause = error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error
+    const cause = rootOf(error)
     lastError = cause instanceof Error ? cause.message : String(cause)
     throw cause
   }

@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { installed } from '../../tests/support/installed.ts'
 import { toPath, toUri } from '../../src/io/files/index.ts'
-import { importFiles } from '../../src/io/import-files.ts'
 import { parseConfig, type ProjectSettings } from '../../src/io/project-config.ts'
 import { openRuntime } from '../../src/io/runtime.ts'
+import { importEvents } from '../backfill.ts'
 import { planScan } from '../../src/iceberg/index.ts'
 
 const run = promisify(execFile)
@@ -93,19 +93,9 @@ export async function importedProject(dataset: Dataset): Promise<ImportedProject
   await mkdir(folder, { recursive: true })
   const runtime = await openRuntime(importSettings(folder))
   const started = performance.now()
-  const { rows } = await runtime.withEngine(
-    (db, scratchDir) =>
-      importFiles({
-        files: [events],
-        table: 'raw.items',
-        eventTime: 'ordered',
-        catalog: runtime.catalog,
-        io: runtime.io,
-        db,
-        now: runtime.now,
-        newSnapshotId: () => 1n,
-        scratchDir,
-      }),
+  const { rows } = await importEvents(
+    runtime,
+    { file: events, table: 'raw.items', eventTime: 'ordered' },
     { threads: 2 },
   )
   const imported = { folder, importSeconds: (performance.now() - started) / 1000, rows: Number(rows) }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { importFiles } from '../../src/io/import-files.ts'
 import type { CommandContext } from '../context.ts'
 import { count, exitCodes, plural, seconds, type ExitCode } from '../output.ts'
-import { newSnapshotId } from '../identifiers.ts'
+import { newSnapshotId } from '../../src/io/snapshot-id.ts'
 
 interface ImportOptions {
   readonly table: string

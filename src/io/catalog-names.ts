@@ -7,6 +7,12 @@ const maxNamesInHint = 20
 
 const isName = (part: string): boolean => /^[\p{L}\p{N}_][\p{L}\p{N}_-]*$/u.test(part)
 
+/** `namespace.table` as an identifier. */
+export function tableIdentifier(name: string): TableIdentifier {
+  const parts = name.split('.')
+  return { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
+}
+
 /**
  * Names become folders and are joined by dots.
  * @throws REQUEST_INVALID

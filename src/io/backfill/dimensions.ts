@@ -13,6 +13,7 @@ import {
   type Table,
 } from '../../iceberg/index.ts'
 import type { SourceFile } from '../../plan/index.ts'
+import { tableIdentifier } from '../catalog-names.ts'
 import { uncertainColumns } from '../file-branches.ts'
 import { requireParquet } from '../parquet-schema.ts'
 import { sha256 } from '../run-store.ts'
@@ -26,7 +27,6 @@ import {
   deletesIdentity,
   fileIdentity,
   snapshotSchema,
-  sourceIdentifier,
   type PinnedSource,
   type PinnedTable,
 } from './source.ts'
@@ -59,7 +59,7 @@ export async function pinDimensions(
 }
 
 async function pinDimension(runtime: Runtime, name: string, asOfMs: number | null): Promise<PinnedTable> {
-  const table = await runtime.catalog.loadTable(sourceIdentifier(name))
+  const table = await runtime.catalog.loadTable(tableIdentifier(name))
   const snapshot = snapshotOf(table, asOfMs)
   return { table, snapshot, schema: snapshotSchema(table, snapshot) }
 }

@@ -2,13 +2,13 @@ import { dimensionRelation, eventRanges, joinReads } from '../../compile/index.t
 import { HindcastError, type Micros } from '../../contract/index.ts'
 import type { ViewDefinition } from '../../definition/index.ts'
 import type { Schema } from '../../iceberg/index.ts'
+import { tableIdentifier } from '../catalog-names.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
 import { tableRelation } from '../table-read.ts'
 import { isValidBefore } from './dimensions.ts'
 import type { BackfillPlan } from './plan.ts'
 import { slicedScan } from './source-scan.ts'
-import { sourceIdentifier } from './source.ts'
 
 /** Dimensions in an engine's session, for as long as they are needed. */
 export interface SessionDimensions extends AsyncDisposable {
@@ -42,7 +42,7 @@ export async function joinDimensions(
     const relation = await tableRelation(db, {
       ...slicedScan(planned, [[0, seen]]),
       columns,
-      io: await runtime.filesOf(sourceIdentifier(table)),
+      io: await runtime.filesOf(tableIdentifier(table)),
       options,
     })
     stack.use(relation)

@@ -2,6 +2,7 @@ import { carriedSelect, requiredColumns, type CompiledSlice } from '../../compil
 import { HindcastError, type Micros, type PlannedSlice } from '../../contract/index.ts'
 import { windowTexts, withoutColumns, type ViewDefinition } from '../../definition/index.ts'
 import { and, greaterThanOrEqual, lessThan, planScan } from '../../iceberg/index.ts'
+import { tableIdentifier } from '../catalog-names.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
 import { computeInSession } from '../slice-session.ts'
@@ -9,7 +10,6 @@ import { tableRelation, type TableRelation } from '../table-read.ts'
 import { joinDimensions } from './join-dimensions.ts'
 import type { BackfillPlan } from './plan.ts'
 import { slicedScan } from './source-scan.ts'
-import { sourceIdentifier } from './source.ts'
 import { targetIdentifier } from './target.ts'
 
 /** Feature times in `[from, to)`. */
@@ -78,7 +78,7 @@ async function computedRows(
   const relation = await tableRelation(db, {
     ...slicedScan(source, slice.files),
     columns: requiredColumns(definition, names),
-    io: await runtime.filesOf(sourceIdentifier(source.table)),
+    io: await runtime.filesOf(tableIdentifier(source.table)),
     options,
   })
   stack.use(relation)

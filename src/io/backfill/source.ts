@@ -12,10 +12,10 @@ import {
   type Schema,
   type Snapshot,
   type Table,
-  type TableIdentifier,
 } from '../../iceberg/index.ts'
 import { sourceTable, type EpochUnit, type SourceDefinition, type ViewDefinition } from '../../definition/index.ts'
 import type { Reaches, SourceFile } from '../../plan/index.ts'
+import { tableIdentifier } from '../catalog-names.ts'
 import { uncertainColumns } from '../file-branches.ts'
 import { requireParquet } from '../parquet-schema.ts'
 import { sha256 } from '../run-store.ts'
@@ -42,7 +42,7 @@ export async function pinSource(
   asOf: string | undefined,
 ): Promise<PinnedSource> {
   const name = sourceTable(view.source, runtime.settings.config.namespace)
-  const table = await runtime.catalog.loadTable(sourceIdentifier(name)).catch((error: unknown) => {
+  const table = await runtime.catalog.loadTable(tableIdentifier(name)).catch((error: unknown) => {
     throw withHint(error, `If it is yet to come: ${fillingCommand(view.source, name)}`)
   })
   const snapshot = chosenSnapshot(table, name, view, asOf)
@@ -69,12 +69,6 @@ export function snapshotSchema({ identifier, metadata }: Table, snapshot: Snapsh
   throw new HindcastError('METADATA_INVALID', `table ${qualifiedName(identifier)} has no schema ${id}`, {
     context: { table: qualifiedName(identifier), schemaId: id },
   })
-}
-
-/** The identifier of a source table, which definitions name as `namespace.table`. */
-export function sourceIdentifier(table: string): TableIdentifier {
-  const parts = table.split('.')
-  return { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
 }
 
 /** What fills a source's table: another view is not imported. */

@@ -1,11 +1,4 @@
-import {
-  buildRecordSchema,
-  HindcastError,
-  isHindcastError,
-  isRetryable,
-  summaryKeys,
-  type BuildRecord,
-} from '../../contract/index.ts'
+import { buildRecordSchema, HindcastError, summaryKeys, type BuildRecord } from '../../contract/index.ts'
 import {
   ancestorsOf,
   planScan,
@@ -18,7 +11,7 @@ import {
   type TableMetadata,
 } from '../../iceberg/index.ts'
 import type { ViewDefinition } from '../../definition/index.ts'
-import { readJson } from '../run-store.ts'
+import { readJsonOrNull } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 
 export const targetIdentifier = (runtime: Runtime, view: string): TableIdentifier => ({
@@ -86,20 +79,10 @@ export async function filesByPartition(
   return byOrdinal
 }
 
-/** Null for a record that is gone or damaged: its partitions then count as written by somebody else, and are computed again. */
-async function readRecord(runtime: Runtime, address: string): Promise<BuildRecord | null> {
-  try {
-    const parsed = buildRecordSchema.safeParse(await readJson(runtime.io, address))
-    return parsed.success ? parsed.data : null
-  } catch (error) {
-    if (isHindcastError(error) && !isRetryable(error.code)) return null
-    throw error
-  }
-}
-
 /**
  * The build record of the newest ancestor of a snapshot that has one, the snapshot itself first: somebody else's commits on top
- * leave it true of the partitions that they did not touch, which the caller sees from the files.
+ * leave it true of the partitions that they did not touch, which the caller sees from the files. Null also for a record that is gone or
+ * damaged: what is fresh must then be told without it.
  */
 export async function latestRecord(
   runtime: Runtime,
@@ -107,5 +90,5 @@ export async function latestRecord(
   head: bigint | null,
 ): Promise<BuildRecord | null> {
   const [newest] = ancestorsOf(metadata, head).flatMap(({ summary }) => summary[summaryKeys.record] ?? [])
-  return newest === undefined ? null : readRecord(runtime, newest)
+  return newest === undefined ? null : readJsonOrNull(runtime.io, newest, buildRecordSchema)
 }

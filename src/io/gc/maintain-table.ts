@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import {
   isHindcastError,
   isRetryable,
@@ -16,6 +15,8 @@ import {
   type Table,
   type TableMetadata,
 } from '../../iceberg/index.ts'
+import { loadIfExists } from '../backfill/index.ts'
+import { tableIdentifier } from '../catalog-names.ts'
 import type { WarehouseFiles } from '../files/index.ts'
 import {
   compactTable,
@@ -24,12 +25,12 @@ import {
   rewriteTableManifests,
   type MaintenanceContext,
 } from '../maintenance/index.ts'
-import { runsFolder } from '../run-store.ts'
+import { claimPath, runsFolder } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { newSnapshotId } from '../snapshot-id.ts'
 import { announceSweep, type Sweep } from '../sweep-marker.ts'
 import { Garbage } from './garbage.ts'
 import { keptByRuns, type KeptByRuns } from './kept-by-runs.ts'
-import { loadOrNull, tableIdentifier } from './plan-maintenance.ts'
 import { retentionOf } from './retention.ts'
 import { readRunsFolder, type AskRun, type RunFolder, type RunsFolder } from './run-folders.ts'
 import { removeWithoutTable } from './without-table.ts'
@@ -61,7 +62,7 @@ export async function maintainTable(
     dryRun || !(await hasFiles(runtime.io, folder)) ? noSweep : await announceSweep(runtime.io, folder)
   const times = timesOf(runtime, input)
   const runs = await readRunsFolder(runtime.io, folder, ask)
-  const loaded = await loadOrNull(runtime, tableIdentifier(table))
+  const loaded = await loadIfExists(runtime, tableIdentifier(table))
   const work = new TableWork({ runtime, table, loaded, runs, times, input, sourceSnapshots, sweep, options })
   try {
     await work.run()
@@ -281,15 +282,15 @@ class TableWork {
 
   /** Folders of past runs of which the table has no snapshot any more; the claim last, so that a clean-up that died can go on. */
   async #removeRunFolders(metadata: TableMetadata | null): Promise<void> {
-    const { runs, times } = this.#request
+    const { runtime, table, runs, times } = this.#request
     const summaries = (metadata?.snapshots ?? []).map(({ summary }) => summary)
     const named = new Set(summaries.map((summary) => summary[summaryKeys.runId]))
     const records = new Set(summaries.map((summary) => summary[summaryKeys.record]))
     const unfinished = runs.unfinished.filter(({ modifiedMs }) => modifiedMs < times.sinceMs)
     await this.#garbage.remove('run file', unfinished)
-    for (const { runId, folder, files } of this.#past) {
+    for (const { runId, files } of this.#past) {
       if (named.has(runId) || files.some(({ path }) => records.has(path))) continue
-      const isClaim = ({ path }: ListedFile): boolean => path === `${folder}/run.json`
+      const isClaim = ({ path }: ListedFile): boolean => path === claimPath(runsFolder(runtime.warehouse, table), runId)
       await this.#garbage.remove(
         'run file',
         files.filter((file) => !isClaim(file)),
@@ -310,9 +311,6 @@ const kindOf = {
 const isFeatureTable = ({ identifier, metadata }: Table, runtime: Runtime): boolean =>
   metadata.properties['hindcast.view'] !== undefined ||
   identifier.namespace.join('.') === runtime.settings.config.namespace
-
-/** Below 2^53, which every reader's JSON can hold. */
-const newSnapshotId = (): bigint => (randomBytes(8).readBigUInt64BE() >> 11n) + 1n
 
 /** The same files, which delete nothing any more once others may take this clean-up for dead. */
 function checkedBefore(io: WarehouseFiles, sweep: Sweep): WarehouseFiles {

@@ -1,23 +1,14 @@
 import { z } from 'zod'
 import { summaryKeys, type MaintenanceInput, type MaintenancePlan } from '../../contract/index.ts'
-import { ancestorsOf, qualifiedName, type Table, type TableIdentifier } from '../../iceberg/index.ts'
+import { ancestorsOf, qualifiedName, type Table } from '../../iceberg/index.ts'
+import { loadIfExists } from '../backfill/index.ts'
+import { tableIdentifier } from '../catalog-names.ts'
 import { loadDefinitions } from '../project.ts'
 import { readJsonOrNull, runsFolder } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { keptByRuns } from './kept-by-runs.ts'
 import { madeFrom } from './retention.ts'
 import { readRunsFolder, type AskRun } from './run-folders.ts'
-
-/** `namespace.table` as an identifier. */
-export function tableIdentifier(name: string): TableIdentifier {
-  const parts = name.split('.')
-  return { namespace: parts.slice(0, -1), name: parts.at(-1) ?? '' }
-}
-
-/** Null for a table that is not there. */
-export async function loadOrNull(runtime: Runtime, identifier: TableIdentifier): Promise<Table | null> {
-  return (await runtime.catalog.tableExists(identifier)) ? runtime.catalog.loadTable(identifier) : null
-}
 
 /**
  * Which tables a clean-up is about, and which of their snapshots feature tables rest on: their published snapshots, to be reproduced, and
@@ -45,7 +36,7 @@ export async function planMaintenance(
     sourceSnapshots.set(table, ids.add(id))
   }
   for (const name of featureTables) {
-    const table = await loadOrNull(runtime, tableIdentifier(name))
+    const table = await loadIfExists(runtime, tableIdentifier(name))
     if (table !== null) {
       for (const [source, id] of madeFrom(table.metadata)) keep(source, id)
       for (const [source, id] of await pinnedBy(runtime, table)) keep(source, id)

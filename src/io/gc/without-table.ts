@@ -1,7 +1,7 @@
 import type { ListedFile } from '../../iceberg/index.ts'
+import { tableIdentifier } from '../catalog-names.ts'
 import { ownTemporary } from '../maintenance/index.ts'
 import type { Runtime } from '../runtime.ts'
-import { tableIdentifier } from './plan-maintenance.ts'
 
 /** Names that slices give their files: a hash, and for a part of one what tells it from the others. */
 const ofSlices = /\/[0-9a-f]{32}[^/]*\.(parquet|avro)$/
