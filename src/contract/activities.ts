@@ -2,6 +2,7 @@ import type {
   ApprovalDecision,
   AuditResult,
   BackfillInput,
+  OverlapPolicy,
   PlanSummary,
   PublishedSnapshot,
   SliceSummary,
@@ -40,6 +41,37 @@ export interface ReportRequest {
   }
 }
 
+/** Asks for the partitions of a run's range, which one run at a time works on. */
+export interface ClaimRequest {
+  readonly input: BackfillInput
+  readonly run: RunIdentity
+  /** Waits until the range is free. */
+  readonly wait: boolean
+}
+
+export interface RangeClaim {
+  /** The run that works on partitions of the range; null when it is this one. */
+  readonly holder: string | null
+  /** What to do about it. */
+  readonly onOverlap: OverlapPolicy
+  /** Whether the namespace knows Hindcast's search attributes. */
+  readonly searchAttributes: boolean
+}
+
+/** Cuts a plan off: at a time, or after as many slices. */
+export interface NarrowRequest {
+  readonly plan: string
+  readonly to: string | null
+  readonly slices: number
+}
+
+/** A backfill of a view that another one reads. */
+export interface UpstreamRun {
+  readonly input: BackfillInput
+  /** Whether its table is the view's source itself, which is then read at the snapshot that it publishes. */
+  readonly isSource: boolean
+}
+
 /** The side effects of one backfill, in the order of its steps. Each may run more than once and then gives the same answer. */
 export interface BackfillActivities {
   planBackfill(request: { readonly input: BackfillInput; readonly run: RunIdentity }): Promise<PlanSummary>
@@ -54,4 +86,10 @@ export interface BackfillActivities {
   /** Writes audit.json and report.html; gives the report's address. */
   writeReport(request: ReportRequest): Promise<string>
   dropBranch(request: { readonly plan: string }): Promise<void>
+  claimRange(request: ClaimRequest): Promise<RangeClaim>
+  releaseRange(request: { readonly input: BackfillInput; readonly run: RunIdentity }): Promise<void>
+  /** The same plan up to an earlier end; slices before it stay what they are, the last may be a part of what it was. */
+  narrowPlan(request: NarrowRequest): Promise<{ readonly plan: PlanSummary; readonly sameSlices: number }>
+  /** The backfills that a view's sources need first, in their order. */
+  listUpstream(request: { readonly input: BackfillInput }): Promise<readonly UpstreamRun[]>
 }

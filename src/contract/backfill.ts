@@ -1,6 +1,10 @@
 import { z } from 'zod'
 import { HindcastError } from './errors.ts'
 import { parseInstant } from './instant.ts'
+import { budgetFields } from './steering.ts'
+
+export const overlapPolicies = ['wait', 'refuse'] as const
+export type OverlapPolicy = (typeof overlapPolicies)[number]
 
 const instantText = z.string().superRefine((text, context) => {
   try {
@@ -28,6 +32,12 @@ export const backfillInputSchema = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/, 'is no plan hash: 64 hexadecimal digits')
     .optional(),
+  /** What the run may read and how long it may compute before it pauses by itself. */
+  ...budgetFields,
+  /** When another run works on partitions of the range: wait for its end, or fail at once. The default is the project's `overlap`. */
+  onOverlap: z.enum(overlapPolicies).optional(),
+  /** First backfill the views whose tables this one reads, each published before the next is computed. */
+  withUpstream: z.boolean().optional(),
 })
 export type BackfillInput = z.infer<typeof backfillInputSchema>
 
@@ -108,6 +118,7 @@ export interface PlanSummary {
   readonly nullEventTimes: number
   /** Head of `main` that the plan compares with; null when the table has no snapshot yet. */
   readonly baseSnapshotId: string | null
+  readonly codeVersion?: string
   readonly audits: readonly string[]
   readonly approval: ApprovalPolicy
   readonly concurrency: number
@@ -144,6 +155,9 @@ export interface SliceSummary {
   readonly files: number
   readonly rows: number
   readonly bytes: number
+  /** What it read, or would have read; absent from slices of before. */
+  readonly inputRows?: number
+  readonly inputBytes?: number
   /** Source rows with an event time in the slice's range, left out for a null key. */
   readonly rejectedRows: number
   readonly elapsedMs: number
@@ -206,57 +220,10 @@ export interface BackfillResult {
   readonly report: string | null
 }
 
-export const runStates = [
-  'planning',
-  'computing',
-  'staging',
-  'auditing',
-  'awaiting-approval',
-  'publishing',
-  'handing-over',
-  'published',
-  'fresh',
-  'failed',
-  'cancelled',
-] as const
-export type RunState = (typeof runStates)[number]
-
-/** Answer of the query `progress`. */
-export interface Progress {
-  readonly state: RunState
-  readonly paused: boolean
-  readonly runId: string | null
-  readonly input: BackfillInput
-  readonly plan: PlanSummary | null
-  readonly slices: { readonly total: number; readonly done: number; readonly running: number; readonly reused: number }
-  readonly partitionsDone: number
-  readonly rows: number
-  readonly bytes: number
-  readonly rejectedRows: number
-  readonly concurrency: number
-  /** Epoch ms of the first slice's start, and of the last change of this answer. */
-  readonly computeStartedMs: number | null
-  readonly updatedMs: number
-  readonly staged: StagedSnapshot | null
-  readonly audits: readonly AuditResult[]
-  readonly decision: ApprovalDecision | null
-  readonly published: PublishedSnapshot | null
-  readonly report: string | null
-  readonly lastError: string | null
-}
-
 export interface ApprovalDecision {
   readonly decision: 'approve' | 'reject'
   readonly by: string
   readonly reason: string
+  /** Hash of the plan that was decided on; absent from decisions of before. */
+  readonly planHash?: string
 }
-
-/** Input of the updates `approve` and `reject`. */
-export const approvalSchema = z.strictObject({
-  by: z.string().max(200).optional(),
-  reason: z.string().max(2000).optional(),
-})
-export type ApprovalInput = z.infer<typeof approvalSchema>
-
-export const concurrencySchema = z.strictObject({ concurrency: z.int().min(1).max(500) })
-export type ConcurrencyInput = z.infer<typeof concurrencySchema>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { approvalPolicies } from './backfill.ts'
+import { approvalPolicies, overlapPolicies } from './backfill.ts'
 import { catalogSchema } from './catalog-config.ts'
 import { placeSchema, storageSchema } from './storage-config.ts'
 
@@ -71,6 +71,8 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   approval: z.enum(approvalPolicies).default('never'),
+  /** What a run does when another one works on partitions of its range. */
+  overlap: z.enum(overlapPolicies).default('wait'),
   /** Started with the published snapshot's id, for example to train. */
   onPublished: z.strictObject({ workflow: z.string().min(1), taskQueue: z.string().min(1) }).optional(),
 })

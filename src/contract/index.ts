@@ -1,25 +1,30 @@
-export type { BackfillActivities, PublishRequest, ReportRequest, ReportVerdict, RunIdentity } from './activities.ts'
+export type {
+  BackfillActivities,
+  ClaimRequest,
+  NarrowRequest,
+  PublishRequest,
+  RangeClaim,
+  ReportRequest,
+  ReportVerdict,
+  RunIdentity,
+  UpstreamRun,
+} from './activities.ts'
 export {
-  approvalSchema,
-  concurrencySchema,
   describeIssue,
   parseBackfillInput,
   parseRequest,
   type ApprovalDecision,
-  type ApprovalInput,
   type ApprovalPolicy,
   type AuditResult,
   type AuditStatus,
   type BackfillInput,
   type BackfillResult,
-  type ConcurrencyInput,
+  type OverlapPolicy,
   type DownstreamWorkflow,
   type PartitionReason,
   type PlanSummary,
-  type Progress,
   type PublishedSnapshot,
   type RunEstimate,
-  type RunState,
   type SliceSummary,
   type StagedSnapshot,
 } from './backfill.ts'
@@ -31,7 +36,14 @@ export {
   type RestCatalogConfig,
 } from './catalog-config.ts'
 export { configSchema, type ProjectConfig } from './config.ts'
-export { HindcastError, isHindcastError, isRetryable, type ErrorCode, type HindcastErrorOptions } from './errors.ts'
+export {
+  errorCodes,
+  HindcastError,
+  isHindcastError,
+  isRetryable,
+  type ErrorCode,
+  type HindcastErrorOptions,
+} from './errors.ts'
 export {
   floorDiv,
   floorMod,
@@ -74,5 +86,20 @@ export {
   type RunCost,
   type SourcePin,
 } from './record.ts'
+export type { PauseState, Progress, RunState, StepProgress, TimeLeft } from './progress.ts'
+export {
+  approvalSchema,
+  concurrencySchema,
+  narrowSchema,
+  pauseSchema,
+  resumeSchema,
+  type ApprovalInput,
+  type ConcurrencyInput,
+  type NarrowInput,
+  type PauseInput,
+  type ResumeInput,
+  type RunBudget,
+} from './steering.ts'
+export { searchAttributes, searchAttributeTypes } from './search-attributes.ts'
 export { nearest } from './suggest.ts'
 export type { StorageConfig } from './storage-config.ts'

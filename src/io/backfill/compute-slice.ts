@@ -52,6 +52,8 @@ export async function computeSlice(
     rows: result.files.reduce((sum, file) => sum + file.rows, 0),
     bytes: result.files.reduce((sum, file) => sum + file.bytes, 0),
     rejectedRows: result.rejectedRows,
+    inputRows: slice.inputRows,
+    inputBytes: slice.inputBytes,
     elapsedMs: runtime.now() - started,
   }
 }

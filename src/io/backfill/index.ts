@@ -1,3 +1,6 @@
+export { claimRange, releaseRange } from './claim-range.ts'
+export { narrowPlan } from './narrow-plan.ts'
+export { listUpstream } from './upstream.ts'
 export { runAudit } from './audit.ts'
 export { computeSlice, type StepOptions } from './compute-slice.ts'
 export { explainSlice, type ExplainedSlice, type ExplainedStatement } from './explain-slice.ts'

@@ -218,6 +218,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       ...(joins.length === 0 ? {} : { joinedSnapshots }),
       nullEventTimes,
       baseSnapshotId: base?.toString() ?? null,
+      codeVersion: definitions.codeVersion,
       audits: definition.audits.map(auditName),
       approval: input.requireApproval === true ? 'always' : config.approval,
       concurrency,
