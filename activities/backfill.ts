@@ -1,15 +1,26 @@
-import type { BackfillActivities } from '../src/contract/index.ts'
+import type { BackfillActivities, RunIdentity } from '../src/contract/index.ts'
+import { Context } from '@temporalio/activity'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
+  claimRange,
   computeSlice,
   dropBranch,
+  listUpstream,
+  narrowPlan,
   planRun,
   publishSnapshot,
+  releaseRange,
   runAudit,
   stageSnapshot,
   writeReport,
 } from '../src/io/backfill/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
+import { askTemporal } from './run-state.ts'
+import { knowsSearchAttributes } from './search-attributes.ts'
 import { step } from './step.ts'
+
+/** How often a run that waits for its turn looks whether it has come. */
+const turnIntervalMs = 1_000
 
 /** The activities of a backfill, over one project's storage, catalog and engine. */
 export function createBackfillActivities(runtime: Runtime): BackfillActivities {
@@ -21,5 +32,25 @@ export function createBackfillActivities(runtime: Runtime): BackfillActivities {
     publishSnapshot: (request) => step(() => publishSnapshot(runtime, request)),
     writeReport: (request) => step(() => writeReport(runtime, request)),
     dropBranch: (request) => step(() => dropBranch(runtime, request)),
+    narrowPlan: (request) => step(() => narrowPlan(runtime, request)),
+    listUpstream: ({ input }) => step(() => listUpstream(runtime, input)),
+    claimRange: ({ input, run, wait }) =>
+      step(async ({ signal, onProgress }) => {
+        const { client } = Context.current()
+        const ask = askTemporal(client)
+        const isOver = async (other: RunIdentity): Promise<boolean> => (await ask(other)).state === 'over'
+        let holder = await claimRange(runtime, input, run, isOver)
+        while (holder !== null && wait) {
+          onProgress?.({ waitingFor: holder.workflowId })
+          await delay(turnIntervalMs, undefined, signal === undefined ? {} : { signal })
+          holder = await claimRange(runtime, input, run, isOver)
+        }
+        return {
+          holder: holder?.workflowId ?? null,
+          onOverlap: input.onOverlap ?? runtime.settings.config.overlap,
+          searchAttributes: await knowsSearchAttributes(client),
+        }
+      }),
+    releaseRange: ({ input, run }) => step(() => releaseRange(runtime, input, run)),
   }
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { registerSearchAttributes } from '../activities/index.ts'
 import { clearDevState, isAlive, readDevState, writeDevState, type DevState } from '../src/io/dev-state.ts'
 import type { ProjectSettings } from '../src/io/project-config.ts'
 import type { Runtime } from '../src/io/runtime.ts'
@@ -47,6 +48,7 @@ export async function startDev({ runtime, ports, note }: DevOptions): Promise<Ru
     const { target } = server
     const client = await connectClient(target)
     closers.push(() => client.connection.close())
+    if (server.stop !== null) await registerSearchAttributes(client)
     const web = await startWebPage({ runtime, client, target, ip, port: ports.web ?? config.dev.webPort })
     closers.push(() => web.close())
     const worker = await startWorker(runtime, target)

@@ -1,332 +1,260 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import {
   allHandlersFinished,
+  ApplicationFailure,
   CancellationScope,
+  ChildWorkflowFailure,
   condition,
+  ContinueAsNew,
   continueAsNew,
+  executeChild,
   isCancellation,
   ParentClosePolicy,
-  proxyActivities,
-  setHandler,
+  patched,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow'
 import {
-  approvalSchema,
-  concurrencySchema,
   parseBackfillInput,
-  parseRequest,
   type ApprovalDecision,
-  type ApprovalInput,
-  type AuditResult,
-  type BackfillActivities,
   type BackfillInput,
   type BackfillResult,
   type DownstreamWorkflow,
   type PlanSummary,
-  type Progress,
-  type PublishedSnapshot,
   type ReportVerdict,
-  type RunState,
-  type StagedSnapshot,
+  type RunIdentity,
 } from '../src/contract/index.ts'
+import { steps, waiting } from './activity-options.ts'
+import { computeSlices } from './compute-slices.ts'
 import { finalFailure, orFail, rootOf } from './failures.ts'
-import {
-  approveUpdate,
-  pauseUpdate,
-  progressQuery,
-  rejectUpdate,
-  resumeUpdate,
-  setConcurrencyUpdate,
-} from './messages.ts'
+import { BackfillState, type Carried } from './run-state.ts'
+import { showInLists } from './search-attributes.ts'
+import { costOf } from './slice-totals.ts'
+import { takeSteering } from './steering.ts'
 
-const retry = { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '20s', maximumAttempts: 12 } as const
-
-/** Short steps on metadata. */
-const steps = proxyActivities<BackfillActivities>({ startToCloseTimeout: '10m', heartbeatTimeout: '10s', retry })
-
-/** One slice: a lost worker is noticed by its missing heartbeat, long before the step's own limit. */
-const compute = proxyActivities<BackfillActivities>({ startToCloseTimeout: '6h', heartbeatTimeout: '10s', retry })
-
-/** What a run takes along when its history is cut by continue-as-new, which only happens between slices. */
-interface Carried {
-  readonly plan: PlanSummary
-  readonly nextSlice: number
-  readonly totals: Totals
-  readonly paused: boolean
-  readonly concurrency: number
-  readonly computeStartedMs: number | null
-}
-
-interface Totals {
-  done: number
-  reused: number
-  partitions: number
-  rows: number
-  bytes: number
-  rejectedRows: number
-}
+/** Runs that began before it have no claim on their range, and release none. */
+const CLAIMS_PATCH = 'range-claims'
 
 /**
- * Backfills one view over `[from, to)`: plan, compute in slices, stage on a branch, audit, approve where asked, publish, hand over.
- * Fails without retry with the code of what went wrong; `main` shows either what it showed before or the whole published snapshot.
+ * Backfills one view over `[from, to)`: wait for its turn, plan, compute in slices, stage on a branch, audit, approve where asked, publish,
+ * hand over. Fails without retry with the code of what went wrong; `main` shows either what it showed before or the whole published
+ * snapshot.
  */
 export async function backfill(request: unknown, carried?: Carried): Promise<BackfillResult> {
   const input: BackfillInput = orFail(() => parseBackfillInput(request))
-
-  let state: RunState = carried === undefined ? 'planning' : 'computing'
-  let plan: PlanSummary | null = carried?.plan ?? null
-  let paused = carried?.paused ?? false
-  let concurrency = carried?.concurrency ?? input.concurrency ?? 1
-  let computeStartedMs = carried?.computeStartedMs ?? null
-  let running = 0
-  let updatedMs = Date.now()
-  let staged: StagedSnapshot | null = null
-  let audits: AuditResult[] = []
-  let decision: ApprovalDecision | null = null
-  let published: PublishedSnapshot | null = null
-  let report: string | null = null
-  let lastError: string | null = null
-  const totals: Totals = carried?.totals ?? { done: 0, reused: 0, partitions: 0, rows: 0, bytes: 0, rejectedRows: 0 }
-
-  const progress = (): Progress => ({
-    state,
-    paused,
-    runId: plan?.runId ?? null,
-    input,
-    plan,
-    slices: { total: plan?.slices ?? 0, done: totals.done, running, reused: totals.reused },
-    partitionsDone: totals.partitions,
-    rows: totals.rows,
-    bytes: totals.bytes,
-    rejectedRows: totals.rejectedRows,
-    concurrency,
-    computeStartedMs,
-    updatedMs,
-    staged,
-    audits,
-    decision,
-    published,
-    report,
-    lastError,
-  })
-  const enter = (next: RunState): void => {
-    state = next
-    updatedMs = Date.now()
+  const run = new BackfillState(input, carried)
+  takeSteering(run)
+  const { workflowId, firstExecutionRunId } = workflowInfo()
+  const identity: RunIdentity = { workflowId, executionId: firstExecutionRunId }
+  const claims = patched(CLAIMS_PATCH)
+  const release = async (): Promise<void> => {
+    if (claims) await CancellationScope.nonCancellable(() => steps.releaseRange({ input, run: identity }))
   }
 
-  const steering = (change: () => void) => (): Progress => {
-    change()
-    updatedMs = Date.now()
-    return progress()
+  try {
+    if (carried === undefined) run.plan = await begin(run, identity, claims)
+    const plan = run.plan
+    if (plan === null) throw finalFailure('INVARIANT_VIOLATED', 'a run without a plan')
+    if (plan.todoPartitions === 0) {
+      run.enter('fresh')
+      showInLists(run, 'fresh')
+      await release()
+      await condition(allHandlersFinished)
+      return resultOf(run, plan, 'fresh', plan.baseSnapshotId)
+    }
+    run.enter('computing')
+    run.computeStartedMs ??= Date.now()
+    const unfinished = await computeSlices(run, plan, carried?.nextSlice ?? 0)
+    if (unfinished !== null) {
+      await condition(allHandlersFinished)
+      return await continueAsNew<typeof backfill>(input, unfinished)
+    }
+    const result = await finish(run, run.plan ?? plan)
+    await release()
+    return result
+  } catch (error) {
+    if (error instanceof ContinueAsNew) throw error
+    if (isCancellation(error)) {
+      run.enter('cancelled')
+      const { plan } = run
+      // A staged branch of a cancelled run is of no use; finished slices stay, for the next run to find.
+      if (plan !== null) await CancellationScope.nonCancellable(() => steps.dropBranch({ plan: plan.plan }))
+      showInLists(run, 'cancelled')
+      await release()
+      throw error
+    }
+    const cause = causeOf(error)
+    run.lastError = cause instanceof Error ? cause.message : String(cause)
+    run.enter('failed')
+    showInLists(run, cause instanceof ApplicationFailure ? (cause.type ?? 'failed') : 'failed')
+    await release()
+    throw cause
   }
-  const mustBeOneOf = (states: readonly RunState[], action: string) => (): void => {
-    if (!states.includes(state)) throw finalFailure('REQUEST_INVALID', `cannot ${action}: the run is ${state}`)
+}
+
+/** Waits for the run's turn and for the views it reads, then plans it. */
+async function begin(run: BackfillState, identity: RunIdentity, claims: boolean): Promise<PlanSummary> {
+  let { input } = run
+  if (claims) {
+    await claimRange(run, identity)
+    if (input.withUpstream === true) input = await backfillUpstream(run)
   }
-  setHandler(progressQuery, progress, { description: 'Where the run stands' })
-  setHandler(
-    pauseUpdate,
-    steering(() => (paused = true)),
-    {
-      description: 'Let running slices finish and start no more',
-      validator: mustBeOneOf(['planning', 'computing'], 'pause'),
-    },
+  run.enter('planning')
+  const plan = await steps.planBackfill({ input, run: identity })
+  run.concurrency = input.concurrency ?? plan.concurrency
+  run.plan = plan
+  showInLists(run, 'computing')
+  return plan
+}
+
+/** @throws CONFLICT when another run works on partitions of the range, and this one is not to wait */
+async function claimRange(run: BackfillState, identity: RunIdentity): Promise<void> {
+  const { input } = run
+  const claim = await steps.claimRange({ input, run: identity, wait: false })
+  run.searchAttributes = claim.searchAttributes
+  if (claim.holder === null) return
+  if (claim.onOverlap === 'refuse') {
+    throw finalFailure(
+      'CONFLICT',
+      `run ${claim.holder} works on partitions between ${input.from} and ${input.to} of ${input.view}`,
+      {
+        otherRun: claim.holder,
+        hint: `Wait for its end (hindcast status ${claim.holder}), cancel it, or let this run wait: onOverlap "wait".`,
+      },
+    )
+  }
+  run.waitingFor = claim.holder
+  run.enter('waiting')
+  showInLists(run, 'waiting')
+  await waiting.claimRange.executeWithOptions({ summary: `waits for ${claim.holder}` }, [
+    { input, run: identity, wait: true },
+  ])
+  run.waitingFor = null
+}
+
+/** Backfills the views that this one reads, one after the other; gives the input that reads what they published. */
+async function backfillUpstream(run: BackfillState): Promise<BackfillInput> {
+  const { input } = run
+  let { asOf } = input
+  const { workflowId } = workflowInfo()
+  for (const upstream of await steps.listUpstream({ input })) {
+    const { view } = upstream.input
+    run.upstream = `${workflowId}/${view}`
+    run.enter('upstream')
+    const published = await executeChild(backfill, {
+      args: [upstream.input],
+      workflowId: run.upstream,
+      staticSummary: `${view}, which ${input.view} reads`,
+      memo: { view, from: upstream.input.from, to: upstream.input.to },
+    })
+    if (upstream.isSource && asOf === undefined && published.snapshotId !== null) asOf = published.snapshotId
+  }
+  run.upstream = null
+  return asOf === undefined ? input : { ...input, asOf }
+}
+
+/** Stages, audits, asks and publishes what the slices computed. */
+async function finish(run: BackfillState, plan: PlanSummary): Promise<BackfillResult> {
+  const { plan: address } = plan
+  run.enter('staging')
+  run.staged = await steps.stageSnapshot({ plan: address })
+  const { branch, snapshotId } = run.staged
+
+  run.enter('auditing')
+  run.audits = await Promise.all(
+    plan.audits.map((name, index) =>
+      steps.runAudit.executeWithOptions({ summary: name }, [{ plan: address, snapshotId, index }]),
+    ),
   )
-  setHandler(
-    resumeUpdate,
-    steering(() => (paused = false)),
-    { description: 'Go on after a pause' },
-  )
-  setHandler(
-    setConcurrencyUpdate,
-    (request) => {
-      concurrency = request.concurrency
-      return progress()
-    },
-    {
-      description: 'Change how many slices are in flight at once',
-      validator: (request) =>
-        void orFail(() => parseRequest(concurrencySchema, request, 'setConcurrency', { concurrency: 4 })),
-    },
-  )
-  const decide = (kind: ApprovalDecision['decision']) => (request?: ApprovalInput) => {
-    decision = { decision: kind, by: request?.by ?? 'unknown', reason: request?.reason ?? '' }
-    return progress()
+  const { audits } = run
+  const reportOf = async (verdict: ReportVerdict, ofSnapshot: string): Promise<void> => {
+    const { rows, bytes, reused, rejectedRows } = run.totals
+    const totals = { rows, bytes, reused, rejectedRows }
+    run.report = await steps.writeReport({ plan: address, snapshotId: ofSnapshot, verdict, audits, totals })
   }
-  const validateDecision = (request?: ApprovalInput): void => {
-    orFail(() => parseRequest(approvalSchema, request ?? {}, 'approval', { by: 'ada', reason: 'looks right' }))
-    mustBeOneOf(['awaiting-approval'], 'approve or reject')()
-    if (decision !== null)
-      throw finalFailure('REQUEST_INVALID', `already decided: ${decision.decision} by ${decision.by}`)
+  const failed = audits.filter((audit) => audit.status === 'fail')
+  if (failed.length > 0) {
+    await reportOf('refused by its audits', snapshotId)
+    throw finalFailure('AUDIT_FAILED', failed.map((audit) => audit.message).join('; '), {
+      runId: plan.runId,
+      branch,
+      snapshotId,
+      audits,
+      hint: `Nothing was published. The refused snapshot stays on branch ${branch} for inspection.`,
+    })
   }
-  setHandler(approveUpdate, decide('approve'), {
-    description: 'Publish the audited snapshot: {by?, reason?}',
-    validator: validateDecision,
-  })
-  setHandler(rejectUpdate, decide('reject'), {
-    description: 'Do not publish; the branch stays for inspection: {by?, reason?}',
-    validator: validateDecision,
-  })
 
-  const result = (verdict: BackfillResult['verdict'], of: PlanSummary, snapshotId: string | null): BackfillResult => ({
-    runId: of.runId,
-    view: of.view,
-    table: of.table,
-    from: of.from,
-    to: of.to,
+  const warned = audits.some((audit) => audit.status === 'warn')
+  if (plan.approval === 'always' || (plan.approval === 'on-warn' && warned)) {
+    run.enter('awaiting-approval')
+    showInLists(run, 'awaiting-approval')
+    await condition(() => run.decision !== null)
+    const made = run.decision as ApprovalDecision | null
+    if (made?.decision === 'reject') {
+      await reportOf('rejected', snapshotId)
+      throw finalFailure('REJECTED', `rejected by ${made.by}${made.reason === '' ? '' : `: ${made.reason}`}`, {
+        runId: plan.runId,
+        branch,
+        snapshotId,
+      })
+    }
+  }
+
+  // A cancellation from here on comes too late: the answer of publishing decides, and what is published is handed over.
+  return CancellationScope.nonCancellable(async () => {
+    run.enter('publishing')
+    const { decision } = run
+    const cost = costOf(run.totals)
+    const published = await steps.publishSnapshot({ plan: address, snapshotId, audits, decision, cost })
+    run.published = published
+    run.enter('handing-over')
+    await steps.dropBranch({ plan: address })
+    await reportOf('published', published.snapshotId)
+    if (plan.onPublished !== null) await startDownstream(plan, plan.onPublished, published.snapshotId)
+    run.enter('published')
+    showInLists(run, 'published')
+    await condition(allHandlersFinished)
+    return resultOf(run, plan, 'published', published.snapshotId)
+  })
+}
+
+function resultOf(
+  run: BackfillState,
+  plan: PlanSummary,
+  verdict: BackfillResult['verdict'],
+  snapshotId: string | null,
+): BackfillResult {
+  const { totals } = run
+  return {
+    runId: plan.runId,
+    view: plan.view,
+    table: plan.table,
+    from: plan.from,
+    to: plan.to,
     verdict,
     snapshotId,
-    partitions: of.partitions,
-    slices: of.slices,
+    partitions: plan.partitions,
+    slices: plan.slices,
     reusedSlices: totals.reused,
     rows: totals.rows,
     bytes: totals.bytes,
     rejectedRows: totals.rejectedRows,
-    nullEventTimes: of.nullEventTimes,
-    audits,
-    report,
+    nullEventTimes: plan.nullEventTimes,
+    audits: run.audits,
+    report: run.report,
+  }
+}
+
+/** What went wrong in the activity, or in the run of a view that this one reads. */
+function causeOf(error: unknown): unknown {
+  if (!(error instanceof ChildWorkflowFailure) || !(error.cause instanceof ApplicationFailure)) return rootOf(error)
+  const { type, message, details } = error.cause
+  return ApplicationFailure.create({
+    type: type ?? 'INVARIANT_VIOLATED',
+    message: `run ${error.execution.workflowId}: ${message}`,
+    nonRetryable: true,
+    details: [...(details ?? [])],
   })
-
-  /** Slices `[first, slices)`, at most `concurrency` in flight; returns early when the history should be cut. */
-  const computeSlices = async (of: PlanSummary, first: number): Promise<'done' | Carried> => {
-    let next = first
-    let failure: unknown
-    const cut = (): boolean => workflowInfo().continueAsNewSuggested
-    const start = (index: number): void => {
-      running += 1
-      void compute.computeSlice
-        .executeWithOptions({ summary: `slice ${index + 1} of ${of.slices}` }, [{ plan: of.plan, index }])
-        .then(
-          (slice) => {
-            totals.done += 1
-            totals.reused += slice.reused ? 1 : 0
-            totals.partitions += slice.partitions
-            totals.rows += slice.rows
-            totals.bytes += slice.bytes
-            totals.rejectedRows += slice.rejectedRows
-          },
-          (error: unknown) => {
-            failure ??= error
-          },
-        )
-        .finally(() => {
-          running -= 1
-          updatedMs = Date.now()
-        })
-    }
-    while (next < of.slices && failure === undefined && !cut()) {
-      while (!paused && next < of.slices && running < concurrency) {
-        start(next)
-        next += 1
-      }
-      const [atLimit, waiting] = [running, next]
-      await condition(
-        () => failure !== undefined || running < atLimit || (!paused && waiting < of.slices && running < concurrency),
-      )
-    }
-    await condition(() => running === 0 || failure !== undefined)
-    if (failure !== undefined) throw failure
-    if (next >= of.slices) return 'done'
-    return { plan: of, nextSlice: next, totals, paused, concurrency, computeStartedMs }
-  }
-
-  try {
-    if (plan === null) {
-      const info = workflowInfo()
-      plan = await steps.planBackfill({
-        input,
-        run: { workflowId: info.workflowId, executionId: info.firstExecutionRunId },
-      })
-      concurrency = input.concurrency ?? plan.concurrency
-    }
-    if (plan.todoPartitions === 0) {
-      enter('fresh')
-      await condition(allHandlersFinished)
-      return result('fresh', plan, plan.baseSnapshotId)
-    }
-
-    enter('computing')
-    computeStartedMs ??= Date.now()
-    const computed = await computeSlices(plan, carried?.nextSlice ?? 0)
-    if (computed !== 'done') {
-      await condition(allHandlersFinished)
-      return await continueAsNew<typeof backfill>(input, computed)
-    }
-
-    enter('staging')
-    staged = await steps.stageSnapshot({ plan: plan.plan })
-
-    enter('auditing')
-    const { plan: planAddress } = plan
-    const { snapshotId } = staged
-    audits = await Promise.all(
-      plan.audits.map((name, index) =>
-        steps.runAudit.executeWithOptions({ summary: name }, [{ plan: planAddress, snapshotId, index }]),
-      ),
-    )
-    const reportOf = async (verdict: ReportVerdict, ofSnapshot: string): Promise<void> => {
-      const { rows, bytes, reused, rejectedRows } = totals
-      report = await steps.writeReport({
-        plan: planAddress,
-        snapshotId: ofSnapshot,
-        verdict,
-        audits,
-        totals: { rows, bytes, reused, rejectedRows },
-      })
-    }
-    const failed = audits.filter((audit) => audit.status === 'fail')
-    if (failed.length > 0) {
-      await reportOf('refused by its audits', snapshotId)
-      throw finalFailure('AUDIT_FAILED', failed.map((audit) => audit.message).join('; '), {
-        runId: plan.runId,
-        branch: staged.branch,
-        snapshotId,
-        audits,
-        hint: `Nothing was published. The refused snapshot stays on branch ${staged.branch} for inspection.`,
-      })
-    }
-
-    const warned = audits.some((audit) => audit.status === 'warn')
-    if (plan.approval === 'always' || (plan.approval === 'on-warn' && warned)) {
-      enter('awaiting-approval')
-      await condition(() => decision !== null)
-      const made = decision as ApprovalDecision | null
-      if (made?.decision === 'reject') {
-        await reportOf('rejected', snapshotId)
-        throw finalFailure('REJECTED', `rejected by ${made.by}${made.reason === '' ? '' : `: ${made.reason}`}`, {
-          runId: plan.runId,
-          branch: staged.branch,
-          snapshotId,
-        })
-      }
-    }
-
-    const approved = plan
-    // A cancellation from here on comes too late: the answer of publishing decides, and what is published is handed over.
-    return await CancellationScope.nonCancellable(async () => {
-      enter('publishing')
-      published = await steps.publishSnapshot({ plan: planAddress, snapshotId, audits, decision })
-      enter('handing-over')
-      await steps.dropBranch({ plan: planAddress })
-      await reportOf('published', published.snapshotId)
-      if (approved.onPublished !== null) await startDownstream(approved, approved.onPublished, published.snapshotId)
-      enter('published')
-      await condition(allHandlersFinished)
-      return result('published', approved, published.snapshotId)
-    })
-  } catch (error) {
-    if (isCancellation(error)) {
-      enter('cancelled')
-      const { plan: planned } = progress()
-      // A staged branch of a cancelled run is of no use; finished slices stay, for the next run to find.
-      if (planned !== null) await CancellationScope.nonCancellable(() => steps.dropBranch({ plan: planned.plan }))
-      throw error
-    }
-    enter('failed')
-    const cause = rootOf(error)
-    lastError = cause instanceof Error ? cause.message : String(cause)
-    throw cause
-  }
 }
 
 /** Starts the configured workflow on the published snapshot, once: a run that was reset finds it started. */

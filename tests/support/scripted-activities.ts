@@ -92,5 +92,9 @@ export function scriptedActivities(script: {
     },
     writeReport: ({ verdict }) => noted(`report ${verdict}`, 'file:///warehouse/_hindcast/report.html'),
     dropBranch: () => noted('drop branch', undefined),
+    claimRange: () => Promise.resolve({ holder: null, onOverlap: 'wait', searchAttributes: false }),
+    releaseRange: () => Promise.resolve(),
+    narrowPlan: () => Promise.reject(new Error('not scripted')),
+    listUpstream: () => noted('upstream', []),
   }
 }

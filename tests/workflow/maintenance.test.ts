@@ -72,7 +72,7 @@ test('the workflow asks Temporal which runs are over: one that waits for approva
 
     await run('again', {})
     const [left, reachable] = [await warehouseFiles(later), await reachableFiles(later)]
-    const isOfWaiting = (path: string): boolean => /\/waiting\/|\/slices\//.test(path)
+    const isOfWaiting = (path: string): boolean => /\/waiting\/|\/slices\/|\/claims\//.test(path)
     expect(left.filter((path) => !reachable.has(path) && !isOfWaiting(path))).toEqual([])
     expect([...reachable].filter((path) => !left.includes(path))).toEqual([])
   })
