@@ -103,16 +103,25 @@ define(
   async () => (await import('./commands/explain.ts')).explainCommand,
 )
 define(
-  rangeOptions(
-    program
-      .command('backfill')
-      .argument('[view]')
-      .description('compute, audit and publish one range of a feature view'),
+  budgetOptions(
+    rangeOptions(
+      program
+        .command('backfill')
+        .argument('[view]')
+        .description('compute, audit and publish one range of a feature view'),
+    ),
   )
     .option('--plan <file>', 'run exactly the plan that `plan --out` saved; refused when the world moved since')
     .option('--require-approval', 'wait for approval before publishing')
     .option('--detach', 'return once the run is started (or waits for approval)')
-    .option('--concurrency <n>', 'slices in flight at once', wholeNumber('--concurrency', 1, 500)),
+    .option('--concurrency <n>', 'slices in flight at once', wholeNumber('--concurrency', 1, 500))
+    .option('--with-upstream', 'first backfill the views that this one reads')
+    .addOption(new Option('--on-overlap <what>', 'when another run works on the range').choices(['wait', 'refuse']))
+    .option(
+      '--priority <n>',
+      'before runs with a larger number: 1 to 5, 3 by default',
+      wholeNumber('--priority', 1, 5),
+    ),
   [
     'hindcast backfill origin_delays --from 2001-01-02 --to 2001-07-02',
     'hindcast backfill origin_delays --from 2001-06-01 --to 2001-07-02 --force --require-approval',
@@ -130,14 +139,28 @@ for (const [action, description] of [
   ['resume', 'go on after a pause'],
   ['approve', 'publish the audited snapshot of a run that waits for approval'],
   ['reject', 'refuse it: nothing is published'],
+  ['narrow', 'end the range of a run earlier, and publish what is before it; by default what is finished'],
   ['cancel', 'stop a run: nothing is published, finished slices are kept'],
 ] as const) {
   const command = program.command(action).argument('<run>').description(description)
-  if (action === 'approve' || action === 'reject') command.option('--reason <text>', 'why, for the record')
+  if (action !== 'cancel') command.option('--reason <text>', 'why, for the record')
+  if (action === 'approve' || action === 'reject')
+    command.option('--plan <hash>', 'the plan that was looked at; refused when the run computed another')
+  if (action === 'resume') budgetOptions(command)
+  if (action === 'narrow') command.option('--to <time>', 'the new end of the range, exclusive')
   define(command, [`hindcast ${action} origin_delays-20010102-20010702-k3x9`], async () =>
     (await import('./commands/steer.ts')).steerCommand(action),
   )
 }
+define(
+  program
+    .command('retry')
+    .argument('<run>')
+    .description('start a run again that failed, was cancelled or was stopped; finished slices are reused')
+    .option('--detach', 'return once the run is started (or waits for approval)'),
+  ['hindcast retry origin_delays-20010102-20010702-k3x9'],
+  async () => (await import('./commands/retry.ts')).retryCommand,
+)
 define(
   program.command('history').argument('<view>').description('the published snapshots of a feature view'),
   ['hindcast history origin_delays', 'hindcast history origin_delays --json'],
@@ -160,13 +183,22 @@ define(
   async () => (await import('./commands/gc.ts')).gcCommand,
 )
 define(
-  program.command('doctor').description('check the set-up and say how to mend it'),
-  ['hindcast doctor'],
+  program
+    .command('doctor')
+    .description('check the set-up and say how to mend it')
+    .option('--register', 'register the search attributes of runs in the Temporal namespace'),
+  ['hindcast doctor', 'hindcast doctor --register'],
   async () => (await import('./commands/doctor.ts')).doctorCommand,
 )
 
 function gathered(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value]
+}
+
+function budgetOptions(command: Command): Command {
+  return command
+    .option('--max-bytes <n>', 'pause once so many source bytes are read', wholeNumber('--max-bytes', 1, 1e18))
+    .option('--max-minutes <n>', 'pause once it has computed for so long', wholeNumber('--max-minutes', 1, 1e6))
 }
 
 function rangeOptions(command: Command): Command {

@@ -6,6 +6,7 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client'
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common'
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fromFailure } from '../activities/index.ts'
 import { HindcastError, type BackfillResult, type Progress } from '../src/contract/index.ts'
@@ -52,6 +53,18 @@ export async function queryProgress(client: Client, runId: string): Promise<Prog
     }
     return null
   }
+}
+
+/** What a run was started with. */
+export async function inputOf(client: Client, runId: string): Promise<unknown> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace: client.options.namespace,
+    execution: { workflowId: runId },
+    maximumPageSize: 1,
+  })
+  const payloads = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads
+  const [input] = await decodeArrayFromPayloads(client.options.loadedDataConverter, payloads)
+  return input
 }
 
 const pollMs = 250

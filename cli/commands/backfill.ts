@@ -5,6 +5,7 @@ import {
   HindcastError,
   isHindcastError,
   parseBackfillInput,
+  type OverlapPolicy,
 } from '../../src/contract/index.ts'
 import { makePlan, requirePlanned } from '../../src/io/backfill/index.ts'
 import type { CommandContext } from '../context.ts'
@@ -20,6 +21,11 @@ interface BackfillOptions extends RangeOptions {
   readonly requireApproval?: boolean
   readonly detach?: boolean
   readonly concurrency?: number
+  readonly priority?: number
+  readonly maxBytes?: number
+  readonly maxMinutes?: number
+  readonly onOverlap?: OverlapPolicy
+  readonly withUpstream?: boolean
   /** A file that `plan --out` wrote. */
   readonly plan?: string
 }
@@ -29,16 +35,32 @@ export async function backfillCommand(
   [view = '']: readonly string[],
   options: BackfillOptions,
 ): Promise<ExitCode> {
-  const { output, settings } = context
-  const input: BackfillInput = parseBackfillInput({
+  const { requireApproval, concurrency, maxBytes, maxMinutes, onOverlap, withUpstream } = options
+  const input = parseBackfillInput({
     ...(options.plan === undefined ? backfillRequest(view, options) : await savedPlan(options.plan, view, options)),
-    ...(options.requireApproval === true ? { requireApproval: true } : {}),
-    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+    ...(requireApproval === true ? { requireApproval } : {}),
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(maxMinutes === undefined ? {} : { maxMinutes }),
+    ...(onOverlap === undefined ? {} : { onOverlap }),
+    ...(withUpstream === true ? { withUpstream } : {}),
   })
-  // Planned here too: what is wrong with the request is said at once, before a run exists.
-  const plan = await makePlan(await context.runtime(), input)
-  output.note(`${renderPlan(plan)}\n`)
-  requirePlanned(plan, input)
+  return startAndFollow(context, input, options)
+}
+
+/** Starts a run, shows how it goes, and ends with its verdict. */
+export async function startAndFollow(
+  context: CommandContext,
+  input: BackfillInput,
+  options: { readonly detach?: boolean; readonly priority?: number },
+): Promise<ExitCode> {
+  const { output, settings } = context
+  // Planned here too: what is wrong with the request is said at once, before a run exists. What is still to be published is not.
+  const plan = input.withUpstream === true ? null : await makePlan(await context.runtime(), input)
+  if (plan !== null) {
+    output.note(`${renderPlan(plan)}\n`)
+    requirePlanned(plan, input)
+  }
 
   const { client, target } = await context.temporal()
   const { taskQueue } = settings.config.temporal
@@ -50,10 +72,12 @@ export async function backfillCommand(
     staticSummary: `${input.view} from ${input.from} to ${input.to}`,
     staticDetails: `Backfill of the feature view \`${input.view}\` over \`[${input.from}, ${input.to})\`.`,
     memo: { view: input.view, from: input.from, to: input.to },
+    // One view's many slices do not starve another's of the same priority.
+    priority: { fairnessKey: input.view, ...(options.priority === undefined ? {} : { priorityKey: options.priority }) },
   })
   const web = target.uiAddress === null ? '' : `  ${target.uiAddress}/namespaces/${target.namespace}/workflows/${runId}`
   output.note(`Run ${paint('bold', runId)}${web}`)
-  if (options.detach === true && plan.summary.approval === 'never') {
+  if (options.detach === true && plan?.summary.approval === 'never') {
     output.result({ runId, state: 'started' }, () => `Started ${runId}; follow it with: hindcast status ${runId}`)
     return exitCodes.done
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
-import { isHindcastError } from '../../src/contract/index.ts'
+import { knowsSearchAttributes, registerSearchAttributes } from '../../activities/index.ts'
+import { HindcastError, isHindcastError } from '../../src/contract/index.ts'
 import { sourceProblem } from '../../src/io/backfill/index.ts'
 import { loadDefinitions } from '../../src/io/project.ts'
 import { isLocal, toPath, type WarehouseFiles } from '../../src/io/files/index.ts'
@@ -22,7 +23,11 @@ const lowDiskBytes = 2e9
 const requiredNode = 24
 
 /** Looks at every part that a backfill needs. A part that is broken fails; one that is only not there yet warns. */
-export async function doctorCommand(context: CommandContext): Promise<ExitCode> {
+export async function doctorCommand(
+  context: CommandContext,
+  _: readonly string[],
+  options: { readonly register?: boolean },
+): Promise<ExitCode> {
   const findings: Finding[] = []
   const check = async (name: string, look: () => Promise<string>, whenBroken: Status = 'fail'): Promise<void> => {
     try {
@@ -105,6 +110,21 @@ export async function doctorCommand(context: CommandContext): Promise<ExitCode> 
           `${target.address} answers, but no worker polls task queue ${config.temporal.taskQueue}: hindcast worker starts one`,
         )
       return `${target.address}, a worker polls task queue ${config.temporal.taskQueue}`
+    },
+    'warn',
+  )
+
+  await check(
+    'run lists',
+    async () => {
+      const { client } = await context.temporal()
+      if (options.register === true) await registerSearchAttributes(client)
+      if (await knowsSearchAttributes(client)) return 'runs are found by view, range, verdict and snapshot'
+      throw new HindcastError(
+        'CONFIG_INVALID',
+        `namespace ${client.options.namespace} has no search attributes for runs, which go without`,
+        { hint: 'hindcast doctor --register adds them, if you may.' },
+      )
     },
     'warn',
   )
