@@ -5,8 +5,7 @@ import { expect, test } from 'vitest'
 import { HindcastError } from '../../../src/contract/index.ts'
 import { cases, clockGrids, otherGrids, type Case } from './cases.ts'
 import { openEngine, type Engine, type Range } from './engine.ts'
-import { outputTypes, show } from './outcome.ts'
-import type { Row } from './oracle/values.ts'
+import { outputTypes, show, type Table } from './outcome.ts'
 
 const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 10)
 
@@ -19,14 +18,14 @@ interface Bits {
 async function bitsOf(
   engine: Engine,
   { view, table }: Case,
-  rows: readonly Row[],
+  { rows, dimensions = {} }: Pick<Table, 'rows' | 'dimensions'>,
   slices: readonly Range[],
 ): Promise<Bits | null> {
   const found: string[] = []
   let rejected = 0n
   try {
     for (const slice of slices) {
-      const computed = await engine.compute(view, { ...table, rows }, outputTypes(view, table.types), slice)
+      const computed = await engine.compute(view, { ...table, rows, dimensions }, outputTypes(view, table), slice)
       found.push(...computed.rows.map((row) => Object.values(row).map(show).join(' ')))
       rejected += computed.rejected
     }
@@ -53,14 +52,20 @@ test('slices, threads and the order of rows leave no trace in any bit', { timeou
       fc.oneof(cases(clockGrids), cases(otherGrids)),
       fc.infiniteStream(fc.nat()),
       async (judged, ranks) => {
-        const { rows } = judged.table
-        const whole = await bitsOf(one, judged, rows, [judged.range])
-        expect(ascending(await bitsOf(one, judged, rows, slicesOf(judged)))).toEqual(ascending(whole))
+        const { rows, dimensions } = judged.table
+        const whole = await bitsOf(one, judged, judged.table, [judged.range])
+        expect(ascending(await bitsOf(one, judged, judged.table, slicesOf(judged)))).toEqual(ascending(whole))
         const shuffled = rows
           .map((row) => ({ row, rank: ranks.next().value as number }))
           .sort((a, b) => a.rank - b.rank)
           .map(({ row }) => row)
-        expect(await bitsOf(two, judged, shuffled, [judged.range])).toEqual(whole)
+        const reversed = Object.fromEntries(
+          Object.entries(dimensions ?? {}).map(([name, dimension]) => [
+            name,
+            { ...dimension, rows: dimension.rows.toReversed() },
+          ]),
+        )
+        expect(await bitsOf(two, judged, { rows: shuffled, dimensions: reversed }, [judged.range])).toEqual(whole)
       },
     ),
     { numRuns: runs },

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { requiredColumns, type CompiledSlice } from '../../../src/compile/index.ts'
+import { dimensionRelation, joinReads, requiredColumns, type CompiledSlice } from '../../../src/compile/index.ts'
 import type { ViewDefinition } from '../../../src/definition/index.ts'
 import type { IcebergType, PartitionSpec, PrimitiveType, Schema } from '../../../src/iceberg/index.ts'
 import { duckDbType } from '../../../src/io/duckdb-types.ts'
@@ -12,6 +12,7 @@ import { writePartitions } from '../../../src/io/parquet-write.ts'
 import { computeInSession } from '../../../src/io/slice-session.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { decimalScale, type Row, type Value } from './oracle/values.ts'
+import type { PlainTable, Table } from './outcome.ts'
 
 export interface Range {
   readonly from: bigint
@@ -24,17 +25,17 @@ export interface Computed {
 }
 
 export interface Engine extends AsyncDisposable {
-  /** @param types Iceberg's types of the source's columns @param output those of the view's */
+  /** @param output Iceberg's types of the view's columns */
   compute(
     view: ViewDefinition,
-    table: { readonly types: Readonly<Record<string, string>>; readonly rows: readonly Row[] },
+    table: Table,
     output: Readonly<Record<string, IcebergType>>,
     range: Range,
   ): Promise<Computed>
   /** Writes the rows as files, one for each day of the feature time, into a folder that is gone afterwards; SHA-256 by day. */
   hashes(
     view: ViewDefinition,
-    table: { readonly types: Readonly<Record<string, string>>; readonly rows: readonly Row[] },
+    table: Table,
     output: Readonly<Record<string, IcebergType>>,
     range: Range,
   ): Promise<ReadonlyMap<string, string>>
@@ -52,8 +53,19 @@ export async function openEngine(threads = 1): Promise<Engine> {
     const names = requiredColumns(view, Object.keys(table.types))
     const types = Object.fromEntries(names.map((name) => [name, table.types[name] as PrimitiveType]))
     await dropTables(db)
-    await createSource(db, types, table.rows)
-    const shapes = { sourceSchema: schemaOf(types), outputSchema: schemaOf(output) }
+    await createTable(db, 'source_rows', types, table.rows)
+    for (const { name, table: joined, columns } of joinReads(view)) {
+      const { types: all, rows } = table.dimensions?.[joined] as PlainTable
+      const read = Object.fromEntries(columns.map((column) => [column, all[column] as PrimitiveType]))
+      await createTable(db, dimensionRelation(name), read, rows)
+    }
+    const dimensions = new Map(
+      Object.entries(table.dimensions ?? {}).map(([name, joined]) => [
+        name,
+        schemaOf(joined.types as Record<string, PrimitiveType>),
+      ]),
+    )
+    const shapes = { sourceSchema: schemaOf(types), dimensions, outputSchema: schemaOf(output) }
     return computeInSession(db, view, { ...range, ...shapes })
   }
   return {
@@ -159,17 +171,18 @@ function withIds(type: IcebergType, from: number): IcebergType {
   return { ...type, keyId: from, valueId: from + 1, value: withIds(type.value, from + 2) }
 }
 
-async function createSource(
+async function createTable(
   db: DuckDb,
+  name: string,
   types: Readonly<Record<string, PrimitiveType>>,
   rows: readonly Row[],
 ): Promise<void> {
   const columns = Object.entries(types)
   await db.run(
-    `CREATE TABLE source_rows (${columns.map(([name, type]) => `${quoted(name)} ${duckDbType(type)}`).join(', ')})`,
+    `CREATE TABLE ${name} (${columns.map(([column, type]) => `${quoted(column)} ${duckDbType(type)}`).join(', ')})`,
   )
-  const tuples = rows.map((row) => `(${columns.map(([name, type]) => literal(row[name] as Value, type)).join(', ')})`)
-  if (tuples.length > 0) await db.run(`INSERT INTO source_rows VALUES ${tuples.join(', ')}`)
+  const tuples = rows.map((row) => `(${columns.map(([column, type]) => literal(row[column] as Value, type)).join(', ')})`)
+  if (tuples.length > 0) await db.run(`INSERT INTO ${name} VALUES ${tuples.join(', ')}`)
 }
 
 function literal(value: Value, type: PrimitiveType): string {

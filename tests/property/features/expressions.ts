@@ -120,8 +120,35 @@ export const computedConditions: readonly Expression[] = [
   ),
 ]
 
+/** Conditions over the columns of `dimension.ts`. */
+export const joinedConditions: readonly Expression[] = [
+  expression(
+    '"dim_we""ight" > 0',
+    'boolean',
+    test('dim_we"ight', (value) => (value as bigint) > 0n),
+  ),
+  expression('dim_label IS NULL', 'boolean', (row) => row['dim_label'] === null),
+  expression('coalesce(dim_share, 0) < 1', 'boolean', (row) => ((row['dim_share'] as number | null) ?? 0) < 1),
+]
+
+/** What features may aggregate of them. */
+export const joinedComputations: readonly Expression[] = [
+  expression(
+    '"dim_we""ight" * 2',
+    'long',
+    whole('dim_we"ight', (weight) => weight * 2n),
+  ),
+]
+
 const meanings = new Map(
-  [...conditions, ...computations, ...computedColumns, ...computedConditions].map((one) => [one.sql, one]),
+  [
+    ...conditions,
+    ...computations,
+    ...computedColumns,
+    ...computedConditions,
+    ...joinedConditions,
+    ...joinedComputations,
+  ].map((one) => [one.sql, one]),
 )
 
 export function meaning(sql: string): Meaning {

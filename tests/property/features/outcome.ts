@@ -7,17 +7,33 @@ import { columnOf, judge, type JudgedRow, type JudgedSource } from './oracle/row
 import { decimalScale, identity, isFloating, type Row, type Value } from './oracle/values.ts'
 import type { Computed, Range } from './engine.ts'
 
-export interface Table {
+export interface PlainTable {
+  /** Iceberg's, by column. */
   readonly types: Readonly<Record<string, string>>
   readonly rows: readonly Row[]
+}
+
+/** A source. */
+export interface Table extends PlainTable {
+  /** The tables that it is joined to, by name. */
+  readonly dimensions?: Readonly<Record<string, PlainTable>>
 }
 
 /** Rule 4.6. */
 export function outputTypes(
   view: ViewDefinition,
-  types: Readonly<Record<string, string>>,
+  { types, dimensions }: Pick<Table, 'types' | 'dimensions'>,
 ): Record<string, IcebergType> {
-  const computed = new Map((view.source.columns ?? []).map(({ name, sql }) => [name, meaning(sql).type]))
+  const joined = (view.source.joins ?? []).flatMap((join) =>
+    join.columns.map((name): [string, string] => [
+      `${join.name}_${name}`,
+      dimensions?.[join.table]?.types[name] as string,
+    ]),
+  )
+  const computed = new Map([
+    ...(view.source.columns ?? []).map(({ name, sql }): [string, string] => [name, meaning(sql).type]),
+    ...joined,
+  ])
   const keys = view.entity.keys.map(({ name, type }): [string, IcebergType] => [name, type as PrimitiveType])
   const features = view.features.flatMap((feature) => {
     const { argument } = feature

@@ -18,7 +18,7 @@ test(
     let files = 0
     await fc.assert(
       fc.asyncProperty(cases(clockGrids), async ({ view, table, range }) => {
-        const output = outputTypes(view, table.types)
+        const output = outputTypes(view, table)
         const from = range.from - (((range.from % day) + day) % day)
         const days = [0n, 1n, 2n].map((n) => ({ from: from + n * day, to: from + (n + 1n) * day }))
         const whole = { from, to: from + 3n * day }

@@ -33,8 +33,17 @@ export interface JudgedView {
     readonly sequence?: string
     readonly where?: string
     readonly columns?: readonly { readonly name: string; readonly sql: string }[]
+    readonly joins?: readonly JudgedJoin[]
   }
   readonly features: readonly JudgedFeature[]
+}
+
+interface JudgedJoin {
+  readonly name: string
+  readonly table: string
+  readonly on: readonly { readonly column: string; readonly equals: string }[]
+  readonly asOf?: string
+  readonly columns: readonly string[]
 }
 
 export interface JudgedFeature {
@@ -57,6 +66,8 @@ export interface JudgedSource {
   /** Iceberg's types of the table's columns. */
   readonly types: Readonly<Record<string, string>>
   readonly rows: readonly Row[]
+  /** The joins' tables, by name. */
+  readonly dimensions?: Readonly<Record<string, Pick<JudgedSource, 'types' | 'rows'>>>
   /** What the SQL in the definition means. */
   readonly meaning: (sql: string) => Meaning
 }
@@ -76,6 +87,9 @@ interface Event {
   readonly known: bigint | null
   readonly sequence: Value
 }
+
+/** Two rows of a dimension that one event would have (rule 1.8). */
+export class Ambiguous extends Error {}
 
 /** Nanoseconds in one of a time's units. */
 const nanosecondsIn: Readonly<Record<string, bigint>> = {
@@ -107,15 +121,18 @@ export const columnOf = (feature: { readonly name: string }, window: string): st
 /** @returns rows with feature time in `[from, to)`, in no certain order */
 export function judge(view: JudgedView, source: JudgedSource, from: bigint, to: bigint): JudgedRow[] {
   const computed = new Map((view.source.columns ?? []).map(({ name, sql }) => [name, source.meaning(sql)]))
+  const joins = (view.source.joins ?? []).map((join) => dimensionOf(join, source))
+  const joinedTypes = new Map(joins.flatMap(({ types }) => [...types]))
   const meaningOf = (argument: Argument | null): Meaning | null => {
     if (argument === null) return null
     if (argument.kind === 'sql') return source.meaning(argument.sql as string)
     const name = argument.name as string
-    return computed.get(name) ?? { type: source.types[name] as string, of: (row) => row[name] as Value }
+    const type = joinedTypes.get(name) ?? (source.types[name] as string)
+    return computed.get(name) ?? { type, of: (row) => row[name] as Value }
   }
   const holds = (sql: string | null | undefined, row: Row): boolean =>
     sql === null || sql === undefined || source.meaning(sql).of(row) === true
-  const events = source.rows.flatMap((tableRow) => eventOf(view, source, computed, tableRow, holds))
+  const events = source.rows.flatMap((tableRow) => eventOf(view, source, { computed, joins }, tableRow, holds))
   const calendar = calendarOf(view)
   const isNanos = view.source.eventTimeUnit === 'ns' || source.types[view.source.eventTime] === 'timestamp_ns'
 
@@ -146,11 +163,50 @@ export function judge(view: JudgedView, source: JudgedSource, from: bigint, to: 
   })
 }
 
-/** Rules 1.1, 1.6 and 2.7. */
+interface JudgedDimension {
+  /** Of the joined columns. */
+  readonly types: ReadonlyMap<string, string>
+  /** The joined columns of an event. */
+  readonly joined: (event: Row, at: bigint) => Row
+}
+
+/** Rule 1.8. */
+function dimensionOf({ name, table, on, asOf, columns }: JudgedJoin, source: JudgedSource): JudgedDimension {
+  const dimension = source.dimensions?.[table]
+  if (dimension === undefined) throw new Error(`the judge has no table ${table}`)
+  const since = (row: Row): bigint | null =>
+    asOf === undefined ? 0n : instant(row[asOf] as Value, dimension.types[asOf] as string, undefined)
+  const known = new Set<string>()
+  for (const row of dimension.rows) {
+    const parts = [...on.map(({ equals }) => row[equals] as Value), since(row)]
+    if (parts.includes(null)) continue
+    const key = JSON.stringify(parts.map(identity))
+    if (known.has(key)) throw new Ambiguous(key)
+    known.add(key)
+  }
+  return {
+    types: new Map(columns.map((column) => [`${name}_${column}`, dimension.types[column] as string])),
+    joined: (event, at) => {
+      const found = dimension.rows
+        .filter((row) => on.every(({ column, equals }) => areEqual(event[column] as Value, row[equals] as Value)))
+        .map((row) => ({ row, since: asOf === undefined ? at : since(row) }))
+        .filter((version) => version.since !== null && version.since <= at)
+        .sort((a, b) => ((a.since as bigint) < (b.since as bigint) ? 1 : -1))
+      const row = found[0]?.row
+      return Object.fromEntries(
+        columns.map((column) => [`${name}_${column}`, row === undefined ? null : (row[column] as Value)]),
+      )
+    },
+  }
+}
+
+const areEqual = (a: Value, b: Value): boolean => a !== null && b !== null && identity(a) === identity(b)
+
+/** Rules 1.1, 1.6, 1.8 and 2.7. */
 function eventOf(
   view: JudgedView,
   source: JudgedSource,
-  computed: ReadonlyMap<string, Meaning>,
+  { computed, joins }: { readonly computed: ReadonlyMap<string, Meaning>; readonly joins: readonly JudgedDimension[] },
   tableRow: Row,
   holds: (sql: string | undefined, row: Row) => boolean,
 ): Event[] {
@@ -158,6 +214,7 @@ function eventOf(
   for (const [name, { of }] of computed) row[name] = of(row)
   const { eventTime, eventTimeUnit, knownTime, knownTimeUnit, sequence, where } = view.source
   const at = instant(row[eventTime] as Value, source.types[eventTime] as string, eventTimeUnit)
+  if (at !== null) for (const { joined } of joins) Object.assign(row, joined(row, at))
   const keys = view.entity.keys.map(({ name }) => written(row[name] as Value))
   if (at === null || keys.includes(null) || !holds(where, row)) return []
   return [
