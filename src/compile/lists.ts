@@ -164,6 +164,13 @@ function byFrequency(list: string, isFloat: boolean): string {
   return `list_transform(list_sort(${counted}), lambda e: e.v)`
 }
 
+/** Different values in ascending order, at most k. */
+function distinctValues(list: string, k: number, isFloat: boolean): string {
+  const found = (values: string): string => `list_sort(list_distinct(${values}))[1:${k}]`
+  // For `list_distinct` no NaN is another one's equal; in structs they are.
+  return isFloat ? `list_transform(${found(`list_transform(${list}, lambda v: {v: v})`)}, lambda e: e.v)` : found(list)
+}
+
 function listValue(feature: FeatureDefinition, list: string, context: PlanContext, grid: Grid): string {
   const { aggregate, k = 1 } = feature
   const isFloat = kindOf(context.inputs.of(feature), context.facts).kind === 'float'
@@ -186,7 +193,7 @@ function listValue(feature: FeatureDefinition, list: string, context: PlanContex
     case 'last_k':
       return `${list}[greatest(len(${list}) - ${k - 1}, 1):]`
     case 'collect_distinct':
-      return `list_sort(list_distinct(${list}))[1:${k}]`
+      return distinctValues(list, k, isFloat)
     case 'approx_count_distinct':
       return `CAST(list_aggregate(${list}, 'approx_count_distinct') AS BIGINT)`
     case 'decayed_sum':
