@@ -2,7 +2,15 @@
 import fc from 'fast-check'
 import { requiredColumns } from '../../../src/compile/index.ts'
 import type { FeatureDefinition, ViewDefinition } from '../../../src/definition/index.ts'
-import { computations, computedColumns, computedConditions, conditions } from './expressions.ts'
+import { dimensionOf, dimensionTable, joinArb, joinedTypes, joinNames, joinOf, type JoinName } from './dimension.ts'
+import {
+  computations,
+  computedColumns,
+  computedConditions,
+  conditions,
+  joinedComputations,
+  joinedConditions,
+} from './expressions.ts'
 import type { Range } from './engine.ts'
 import { calendarOf, duration } from './oracle/calendar.ts'
 import type { Row, Value } from './oracle/values.ts'
@@ -166,7 +174,9 @@ const featureArb = fc.record({
   k: fc.constantFrom(2, 1, 5),
   halfLife: fc.constantFrom('1d', '90m', '30d'),
   edges: fc.constantFrom([0], [-3, 0, 15], [0.1, 1e5]),
-  by: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, fc.constantFrom('s', 'n', 'b', 'i % 3')),
+  by: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, fc.constantFrom('s', 'n', 'b', 'i % 3', 'dim_label')),
+  /** Where there is a join: whether it is about what is joined. */
+  isJoined: fc.boolean(),
   isDeclared: fc.nat(3).map((n) => n === 3),
 })
 type FeatureDraw = typeof featureArb extends fc.Arbitrary<infer T> ? T : never
@@ -179,12 +189,21 @@ const sourceArb = fc.record({
   isComputed: fc.nat(3).map((n) => n === 3),
 })
 
+const joinsArb = fc.oneof(
+  { weight: 3, arbitrary: fc.constant([]) },
+  { weight: 2, arbitrary: fc.tuple(joinArb) },
+  { weight: 1, arbitrary: fc.tuple(joinArb, joinArb) },
+)
+
 const drawArb = (grid: fc.Arbitrary<Grid>) =>
   fc.record({
     grid,
     anchor: fc.constantFrom(...anchors),
     keys: fc.uniqueArray(fc.nat(Object.keys(keyColumns).length - 1), { minLength: 1, maxLength: 2 }),
     source: sourceArb,
+    joins: joinsArb,
+    /** A joined column that is the last of the keys. */
+    joinedKey: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, fc.nat(5)),
     features: fc.array(featureArb, { minLength: 1, maxLength: 4 }),
     // All of one entity: windows of many tiles.
     isCrowded: fc.nat(3).map((n) => n === 3),
@@ -197,6 +216,7 @@ const drawArb = (grid: fc.Arbitrary<Grid>) =>
       { minLength: 1, maxLength: 3 },
     ),
   })
+type KeyType = ViewDefinition['entity']['keys'][number]['type']
 type Draw = ReturnType<typeof drawArb> extends fc.Arbitrary<infer T> ? T : never
 
 export const cases = (grid: fc.Arbitrary<Grid>): fc.Arbitrary<Case> => drawArb(grid).map(caseOf)
@@ -213,16 +233,19 @@ function caseOf(draw: Draw): Case {
   const to = at(draw.start + draw.length) + draw.ends[1]
   const range = { from, to: to > from ? to : from + 1n }
   const rows = draw.events.map((event) => rowOf(draw.isCrowded ? { ...event, key: 0 } : event, draw, at))
-  return {
-    view,
-    table: { types: tableTypes, rows },
-    range,
-    cuts: draw.cuts,
-    [fc.toStringMethod]: () => describeCase(view, rows, range),
-  }
+  const dimensions = Object.fromEntries(
+    joinsOf(draw).map(([name, join]) => [
+      dimensionTable(name),
+      dimensionOf(join, draw.source.isComputed, (step, nudge) => at(step) * 1000n + (nudge ?? 500_000n)),
+    ]),
+  )
+  const table = { types: tableTypes, rows, dimensions }
+  return { view, table, range, cuts: draw.cuts, [fc.toStringMethod]: () => describeCase(view, table, range) }
 }
 
-function describeCase(view: ViewDefinition, rows: readonly Row[], { from, to }: Range): string {
+const joinsOf = ({ joins }: Draw) => joins.map((join, index) => [joinNames[index] as JoinName, join] as const)
+
+function describeCase(view: ViewDefinition, { rows, dimensions = {} }: Table, { from, to }: Range): string {
   const {
     entity,
     source,
@@ -241,6 +264,14 @@ function describeCase(view: ViewDefinition, rows: readonly Row[], { from, to }: 
     ...features.map((feature) => JSON.stringify(feature)),
     `from ${from} to ${to}, ${iso(from)} to ${iso(to)}`,
     ...rows.map((row) => read.map((name) => `${name} ${show(row[name])}`).join(', ')),
+    ...Object.entries(dimensions).flatMap(([name, dimension]) => [
+      `${name}: ${JSON.stringify(dimension.types)}`,
+      ...dimension.rows.map((row) =>
+        Object.entries(row)
+          .map(([column, value]) => `${column} ${show(value)}`)
+          .join(', '),
+      ),
+    ]),
   ]
   return `\n${lines.join('\n')}\n`
 }
@@ -282,20 +313,27 @@ function rowOf(event: EventDraw, { source, grid }: Draw, at: (step: number) => b
   return row
 }
 
-function viewOf({ grid, keys, source, features }: Draw): ViewDefinition {
+function viewOf(draw: Draw): ViewDefinition {
+  const { grid, keys, source, features, joinedKey } = draw
   const names = Object.keys(keyColumns)
-  const definitions = features.map((feature, index) => featureOf(feature, `f${index + 1}`, grid, source.isComputed))
+  const joined = Object.assign({}, ...joinsOf(draw).map(([name]) => joinedTypes(name))) as Record<string, string>
+  const added = { isComputed: source.isComputed, joined: draw.joins.length === 0 ? null : joined }
+  const definitions = features.map((feature, index) => featureOf(feature, `f${index + 1}`, grid, added))
+  const [joinedName, joinedType] = Object.entries(joined)[joinedKey ?? Infinity] ?? []
   return {
     version: 1,
     name: 'judged',
     entity: {
       name: 'thing',
-      keys: keys.map((index) => {
-        const name = names[index] as string
-        return { name, type: keyColumns[name]?.type as ViewDefinition['entity']['keys'][number]['type'] }
-      }),
+      keys: [
+        ...keys.map((index) => {
+          const name = names[index] as string
+          return { name, type: keyColumns[name]?.type as KeyType }
+        }),
+        ...(joinedName === undefined ? [] : [{ name: joinedName, type: joinedType as KeyType }]),
+      ],
     },
-    source: sourceOf(source),
+    source: sourceOf(draw),
     every: grid.every,
     ...(grid.timeZone === undefined ? {} : { timeZone: grid.timeZone }),
     ...(grid.rows === undefined ? {} : { rows: grid.rows }),
@@ -306,7 +344,9 @@ function viewOf({ grid, keys, source, features }: Draw): ViewDefinition {
   }
 }
 
-function sourceOf({ time, known, sequence, where, isComputed }: Draw['source']): ViewDefinition['source'] {
+function sourceOf(draw: Draw): ViewDefinition['source'] {
+  const { time, known, sequence, where, isComputed } = draw.source
+  const joins = joinsOf(draw).map(([name, join]) => joinOf(name, join, isComputed))
   const [eventUnit, knownUnit] = [timeColumns[time]?.unit, known === null ? undefined : timeColumns[known]?.unit]
   type Unit = NonNullable<ViewDefinition['source']['eventTimeUnit']>
   return {
@@ -317,17 +357,25 @@ function sourceOf({ time, known, sequence, where, isComputed }: Draw['source']):
     ...(known === null ? {} : { knownTime: timeColumnName('known', known) }),
     ...(knownUnit === undefined ? {} : { knownTimeUnit: knownUnit as Unit }),
     ...(sequence === null ? {} : { sequence }),
-    ...(where === null ? {} : { where: conditionSql(where, isComputed) }),
+    ...(where === null ? {} : { where: conditionSql(where, { isComputed, hasJoin: joins.length > 0 }) }),
     ...(isComputed ? { columns: computedColumns.map(({ name, sql }) => ({ name, sql })) } : {}),
+    ...(joins.length === 0 ? {} : { joins }),
   }
 }
 
-const conditionSql = (index: number, isComputed: boolean): string => {
-  const known = isComputed ? [...computedConditions, ...conditions] : conditions
+interface Added {
+  readonly isComputed: boolean
+  /** Iceberg's types of the joined columns; null where there are no joins. */
+  readonly joined: Readonly<Record<string, string>> | null
+}
+
+const conditionSql = (index: number, { isComputed, hasJoin }: { isComputed: boolean; hasJoin: boolean }): string => {
+  const known = [...(hasJoin ? joinedConditions : []), ...(isComputed ? computedConditions : []), ...conditions]
   return known[index % known.length]?.sql as string
 }
 
-function featureOf(draw: FeatureDraw, name: string, grid: Grid, isComputed: boolean): FeatureDefinition {
+function featureOf(draw: FeatureDraw, name: string, grid: Grid, added: Added): FeatureDefinition {
+  const about = { isComputed: added.isComputed, hasJoin: draw.isJoined && added.joined !== null }
   const { aggregate, quantile, error, k, halfLife, edges } = draw
   const choices = aggregateArguments[aggregate] as Choices | null
   const isRatio = aggregate === 'ratio'
@@ -338,8 +386,8 @@ function featureOf(draw: FeatureDraw, name: string, grid: Grid, isComputed: bool
   return {
     name,
     aggregate,
-    argument: argumentOf(choices, draw.argument, draw.isSql, isComputed),
-    where: draw.where === null ? null : conditionSql(draw.where, isComputed),
+    argument: argumentOf(choices, draw.argument, draw, added),
+    where: draw.where === null ? null : conditionSql(draw.where, about),
     windows: [...new Set(draw.windows.map((window) => windowText(window, grid)))],
     ...(aggregate === 'quantile' || isApproximate ? { quantile } : {}),
     ...(isApproximate && error !== undefined ? { error } : {}),
@@ -347,33 +395,44 @@ function featureOf(draw: FeatureDraw, name: string, grid: Grid, isComputed: bool
     ...(aggregate.startsWith('decayed') ? { halfLife } : {}),
     ...(aggregate === 'histogram' ? { edges } : {}),
     ...(declared === undefined || draw.by !== null ? {} : { empty: declared }),
-    ...(draw.by === null || changesWithTime ? {} : { by: bucketOf(draw.by) }),
+    ...(draw.by === null || changesWithTime ? {} : { by: bucketOf(draw.by, added) }),
     ...(isRatio
       ? {
           divisor: {
-            argument: argumentOf(choices, draw.divisor, false, isComputed),
-            where: draw.divisorWhere === null ? null : conditionSql(draw.divisorWhere, isComputed),
+            argument: argumentOf(choices, draw.divisor, { isSql: false, isJoined: draw.isJoined }, added),
+            where: draw.divisorWhere === null ? null : conditionSql(draw.divisorWhere, about),
           },
         }
       : {}),
   }
 }
 
-const bucketOf = (by: string): NonNullable<FeatureDefinition['argument']> =>
-  by in argumentColumns ? { kind: 'column', name: by } : { kind: 'sql', sql: by }
+function bucketOf(by: string, { joined }: Added): NonNullable<FeatureDefinition['argument']> {
+  const known = by === 'dim_label' && joined === null ? 's' : by
+  return known in argumentColumns || known === 'dim_label' ? { kind: 'column', name: known } : { kind: 'sql', sql: by }
+}
 
 function argumentOf(
   choices: Choices | null,
   index: number,
-  isSql: boolean,
-  isComputed: boolean,
+  { isSql, isJoined }: { readonly isSql: boolean; readonly isJoined: boolean },
+  { isComputed, joined }: Added,
 ): FeatureDefinition['argument'] {
   if (choices === null) return null
-  if (isSql) return { kind: 'sql', sql: choices.sql[index % choices.sql.length] as string }
+  const ofJoins = isJoined && choices !== truths && joined !== null ? joined : {}
+  if (isSql) {
+    const known = Object.keys(ofJoins).length === 0 ? choices.sql : joinedComputations.map(({ sql }) => sql)
+    return { kind: 'sql', sql: known[index % known.length] as string }
+  }
   const computed = !isComputed ? [] : choices === anything ? ['twice', 'shout'] : choices === truths ? [] : ['twice']
-  const columns = [...choices.columns, ...computed]
+  const fitting = Object.entries(ofJoins).filter(([, type]) => choices === anything || isAmong(choices, type))
+  const columns = fitting.length > 0 ? fitting.map(([name]) => name) : [...choices.columns, ...computed]
   return { kind: 'column', name: columns[index % columns.length] as string }
 }
+
+/** Joined numbers may be of any size where they are floating. */
+const isAmong = (choices: Choices, type: string): boolean =>
+  type === 'long' || (choices === numbers && type === 'double')
 
 /** What a window without anything to aggregate is declared to be, where the type of the value is plain. */
 function declaredValue({ aggregate, k }: FeatureDraw): number | boolean | null | undefined {

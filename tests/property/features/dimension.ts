@@ -12,16 +12,20 @@ const joinedBy = ['Point', 'i', 's', 'n', 'tile', 'b', 'twice', ...Object.keys(k
 /** Named like columns of the compiler's own, and like nothing that SQL takes unquoted. */
 const keyNames = ['key_1', 'Key "2"'] as const
 const validFromName = 'valid_from'
-export const dimensionTable = 'raw.things'
 
 const values: Readonly<Record<string, { readonly type: string; readonly values: readonly Value[] }>> = {
   label: argumentColumns['s'] as (typeof argumentColumns)[string],
   'we"ight': argumentColumns['i'] as (typeof argumentColumns)[string],
-  share: argumentColumns['y'] as (typeof argumentColumns)[string],
+  share: argumentColumns['x'] as (typeof argumentColumns)[string],
 }
 
-/** Joined columns by what may be done with them. */
-export const joinedColumns = { text: 'dim_label', whole: 'dim_we"ight', floating: 'dim_share' } as const
+/** What the joins of generated views are called. */
+export const joinNames = ['dim', 'era'] as const
+export type JoinName = (typeof joinNames)[number]
+
+/** Iceberg's types of the columns that a join adds. */
+export const joinedTypes = (join: JoinName): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(values).map(([name, { type }]) => [`${join}_${name}`, type]))
 
 const versionArb = fc.record({
   keys: fc.tuple(fc.nat(5), fc.nat(5)),
@@ -34,16 +38,18 @@ export const joinArb = fc.record({
   on: fc.uniqueArray(fc.nat(joinedBy.length - 1), { minLength: 1, maxLength: 2 }),
   isWider: fc.boolean(),
   asOf: fc.oneof(fc.constant(null), fc.constantFrom('timestamptz', 'timestamp', 'timestamp_ns', 'date')),
-  /** Whether events are told apart by a joined column. */
-  isKey: fc.nat(3).map((n) => n === 3),
+  /** Whether rows that bear one key, and one valid-from, are left in. */
+  isAmbiguous: fc.nat(19).map((n) => n === 19),
   versions: fc.array(versionArb, { maxLength: 30, size: 'max' }),
 })
 export type JoinDraw = typeof joinArb extends fc.Arbitrary<infer T> ? T : never
 
-export function joinOf(draw: JoinDraw, isComputed: boolean): JoinDefinition {
+export const dimensionTable = (join: JoinName): string => `raw.${join}`
+
+export function joinOf(name: JoinName, draw: JoinDraw, isComputed: boolean): JoinDefinition {
   return {
-    name: 'dim',
-    table: dimensionTable,
+    name,
+    table: dimensionTable(name),
     on: sourceColumns(draw, isComputed).map((column, index) => ({ column, equals: keyNames[index] as string })),
     ...(draw.asOf === null ? {} : { asOf: validFromName }),
     columns: Object.keys(values),
@@ -52,6 +58,9 @@ export function joinOf(draw: JoinDraw, isComputed: boolean): JoinDefinition {
 
 const sourceColumns = ({ on }: JoinDraw, isComputed: boolean): string[] =>
   on.map((index) => joinedBy[index] as string).map((name) => (name === 'twice' && !isComputed ? 'big' : name))
+
+/** What `keys` picks where it means a null, as the events' keys have it. */
+const noKey = 5
 
 /** @param at the instant, in nanoseconds, of a step and what it is off by */
 export function dimensionOf(
@@ -67,7 +76,8 @@ export function dimensionOf(
   const rows = draw.versions.map((version): Row => {
     const row: Record<string, Value> = {}
     keys.forEach(({ values: known }, index) => {
-      row[keyNames[index] as string] = known[(version.keys[index] as number) % known.length] as Value
+      row[keyNames[index] as string] =
+        version.keys[index] === noKey ? null : (known[(version.keys[index] as number) % known.length] as Value)
     })
     if (time !== null)
       row[validFromName] = version.step === null ? null : (time?.of(at(version.step, version.nudge)) as Value)
@@ -81,14 +91,16 @@ export function dimensionOf(
     ...(draw.asOf === null ? [] : [[validFromName, timeColumns[draw.asOf]?.type]]),
     ...Object.entries(values).map(([name, { type }]) => [name, type]),
   ]) as Record<string, string>
-  return { types, rows: withoutDuplicates(rows, keys.length) }
+  return { types, rows: draw.isAmbiguous ? rows : withoutDuplicates(rows, keys.length) }
 }
 
 /** Of rows with one key, and one valid-from, the first; a null is no key. */
 function withoutDuplicates(rows: readonly Row[], keys: number): Row[] {
   const seen = new Set<string>()
   return rows.filter((row) => {
-    const parts = [...keyNames.slice(0, keys), ...(validFromName in row ? [validFromName] : [])].map((name) => row[name])
+    const parts = [...keyNames.slice(0, keys), ...(validFromName in row ? [validFromName] : [])].map(
+      (name) => row[name],
+    )
     if (parts.includes(null)) return true
     const key = JSON.stringify(parts.map((part) => identity(part as Value)))
     if (seen.has(key)) return false

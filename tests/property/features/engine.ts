@@ -41,9 +41,16 @@ export interface Engine extends AsyncDisposable {
   ): Promise<ReadonlyMap<string, string>>
 }
 
-export async function openEngine(threads = 1): Promise<Engine> {
+export interface EngineOptions {
+  readonly threads?: number
+  /** Whether few events are joined as of their times as many are; else the engine looks all rows of the dimension up for each. */
+  readonly sortsToJoin?: boolean
+}
+
+export async function openEngine({ threads = 1, sortsToJoin = false }: EngineOptions = {}): Promise<Engine> {
   const scratch = await tempDir()
   const db = await openDuckDb({ threads, memoryLimit: '1GB', tempDirectory: scratch.path })
+  if (sortsToJoin) await db.run('SET asof_loop_join_threshold = 0')
   const start: (...of: Parameters<Engine['compute']>) => Promise<CompiledSlice> = async (
     view,
     table,
@@ -55,7 +62,7 @@ export async function openEngine(threads = 1): Promise<Engine> {
     await dropTables(db)
     await createTable(db, 'source_rows', types, table.rows)
     for (const { name, table: joined, columns } of joinReads(view)) {
-      const { types: all, rows } = table.dimensions?.[joined] as PlainTable
+      const { types: all, rows } = (table.dimensions ?? {})[joined] as PlainTable
       const read = Object.fromEntries(columns.map((column) => [column, all[column] as PrimitiveType]))
       await createTable(db, dimensionRelation(name), read, rows)
     }
@@ -181,7 +188,9 @@ async function createTable(
   await db.run(
     `CREATE TABLE ${name} (${columns.map(([column, type]) => `${quoted(column)} ${duckDbType(type)}`).join(', ')})`,
   )
-  const tuples = rows.map((row) => `(${columns.map(([column, type]) => literal(row[column] as Value, type)).join(', ')})`)
+  const tuples = rows.map(
+    (row) => `(${columns.map(([column, type]) => literal(row[column] as Value, type)).join(', ')})`,
+  )
   if (tuples.length > 0) await db.run(`INSERT INTO ${name} VALUES ${tuples.join(', ')}`)
 }
 

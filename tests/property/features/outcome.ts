@@ -3,7 +3,7 @@ import type { ViewDefinition } from '../../../src/definition/index.ts'
 import type { IcebergType, PrimitiveType } from '../../../src/iceberg/index.ts'
 import { meaning } from './expressions.ts'
 import { Overflow, Within, type Result } from './oracle/aggregates.ts'
-import { columnOf, judge, type JudgedRow, type JudgedSource } from './oracle/rows.ts'
+import { Ambiguous, columnOf, judge, mayBeAmbiguous, type JudgedRow, type JudgedSource } from './oracle/rows.ts'
 import { decimalScale, identity, isFloating, type Row, type Value } from './oracle/values.ts'
 import type { Computed, Range } from './engine.ts'
 
@@ -91,16 +91,25 @@ function resultType(aggregate: string, argument: PrimitiveType): IcebergType {
   }
 }
 
-/** Rows by the rules; `overflow` when they say that there is none for a sum leaves its type. */
-export function expectedRows(view: ViewDefinition, table: Table, { from, to }: Range): JudgedRow[] | 'overflow' {
+/** Rows by the rules; what is wrong when they say that there are none: a sum that leaves its type, a dimension with two rows for one. */
+export function expectedRows(
+  view: ViewDefinition,
+  table: Table,
+  { from, to }: Range,
+): JudgedRow[] | 'overflow' | 'ambiguous' {
   const source: JudgedSource = { ...table, meaning }
   try {
     return judge(view, source, from, to)
   } catch (error) {
     if (error instanceof Overflow) return 'overflow'
+    if (error instanceof Ambiguous) return 'ambiguous'
     throw error
   }
 }
+
+/** Whether it may be refused, though its rows are what they are. */
+export const mayBeRefused = (view: ViewDefinition, table: Table, { to }: Range): boolean =>
+  mayBeAmbiguous(view, { ...table, meaning }, to)
 
 const shortened = (name: string): string => name.replace(/h{40,}/g, 'hh…')
 

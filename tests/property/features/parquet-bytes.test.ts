@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { cases, clockGrids } from './cases.ts'
 import { openEngine } from './engine.ts'
-import { expectedRows, outputTypes } from './outcome.ts'
+import { expectedRows, mayBeRefused, outputTypes } from './outcome.ts'
 
 const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 40)
 const day = 86_400_000_000n
@@ -13,8 +13,8 @@ test(
   'a day has the same file, whatever the slice it is in, the threads and the order of events',
   { timeout: 300_000 },
   async () => {
-    await using one = await openEngine(1)
-    await using two = await openEngine(2)
+    await using one = await openEngine()
+    await using two = await openEngine({ threads: 2, sortsToJoin: true })
     let files = 0
     await fc.assert(
       fc.asyncProperty(cases(clockGrids), async ({ view, table, range }) => {
@@ -22,7 +22,7 @@ test(
         const from = range.from - (((range.from % day) + day) % day)
         const days = [0n, 1n, 2n].map((n) => ({ from: from + n * day, to: from + (n + 1n) * day }))
         const whole = { from, to: from + 3n * day }
-        fc.pre(expectedRows(view, table, whole) !== 'overflow')
+        fc.pre(Array.isArray(expectedRows(view, table, whole)) && !mayBeRefused(view, table, whole))
 
         const together = await two.hashes(view, { ...table, rows: table.rows.toReversed() }, output, whole)
         const apart = new Map<string, string>()

@@ -88,7 +88,7 @@ interface Event {
   readonly sequence: Value
 }
 
-/** Two rows of a dimension that one event would have (rule 1.8). */
+/** Two rows of a dimension with one key, or with one key and one valid-from (rule 1.8). */
 export class Ambiguous extends Error {}
 
 /** Nanoseconds in one of a time's units. */
@@ -121,7 +121,9 @@ export const columnOf = (feature: { readonly name: string }, window: string): st
 /** @returns rows with feature time in `[from, to)`, in no certain order */
 export function judge(view: JudgedView, source: JudgedSource, from: bigint, to: bigint): JudgedRow[] {
   const computed = new Map((view.source.columns ?? []).map(({ name, sql }) => [name, source.meaning(sql)]))
-  const joins = (view.source.joins ?? []).map((join) => dimensionOf(join, source))
+  const joins = (view.source.joins ?? []).filter((join) => isRead(join, view)).map((join) => dimensionOf(join, source))
+  const ties = joins.flatMap((join) => join.ties)
+  if (ties.includes(null)) throw new Ambiguous()
   const joinedTypes = new Map(joins.flatMap(({ types }) => [...types]))
   const meaningOf = (argument: Argument | null): Meaning | null => {
     if (argument === null) return null
@@ -151,7 +153,9 @@ export function judge(view: JudgedView, source: JudgedSource, from: bigint, to: 
         ({ known }) => view.source.knownTime === undefined || (known !== null && known < point * 1000n),
       )
       const held = new Map(windows.map((window) => [window, seen.filter(within(window, point, calendar))]))
-      if ([...held.values()].every((inWindow) => inWindow.length === 0)) return []
+      const all = [...held.values()].flat()
+      if (all.length === 0) return []
+      if (ties.some((tie) => all.some((event) => tie !== null && tie <= event.at))) throw new Ambiguous()
       const values = features.flatMap(({ feature, judged }) =>
         feature.windows.map((window): [string, Result] => [
           columnOf(feature, window),
@@ -163,33 +167,59 @@ export function judge(view: JudgedView, source: JudgedSource, from: bigint, to: 
   })
 }
 
+/** Whether a tie may, but need not, be found that no event of a row sees: the slice's events might have been later. */
+export const mayBeAmbiguous = (view: JudgedView, source: JudgedSource, to: bigint): boolean =>
+  (view.source.joins ?? [])
+    .filter((join) => isRead(join, view))
+    .some((join) => tiesOf(join, source).some((tie) => tie === null || tie < to * 1000n))
+
+/** A join that nothing reads is not there. */
+const isRead = ({ name }: JudgedJoin, { entity, source, features }: JudgedView): boolean =>
+  JSON.stringify([entity, source.where, features]).includes(`${name}_`)
+
 interface JudgedDimension {
+  /** Instants from which two rows of one key are valid; null where there is to be but one row a key. */
+  readonly ties: readonly (bigint | null)[]
   /** Of the joined columns. */
   readonly types: ReadonlyMap<string, string>
   /** The joined columns of an event. */
   readonly joined: (event: Row, at: bigint) => Row
 }
 
-/** Rule 1.8. */
-function dimensionOf({ name, table, on, asOf, columns }: JudgedJoin, source: JudgedSource): JudgedDimension {
-  const dimension = source.dimensions?.[table]
-  if (dimension === undefined) throw new Error(`the judge has no table ${table}`)
-  const since = (row: Row): bigint | null =>
-    asOf === undefined ? 0n : instant(row[asOf] as Value, dimension.types[asOf] as string, undefined)
+function tableOf({ table }: JudgedJoin, { dimensions }: JudgedSource): Pick<JudgedSource, 'types' | 'rows'> {
+  const found = dimensions?.[table]
+  if (found === undefined) throw new Error(`the judge has no table ${table}`)
+  return found
+}
+
+const validFrom = ({ asOf = '' }: JudgedJoin, { types }: Pick<JudgedSource, 'types'>, row: Row): bigint | null =>
+  instant(row[asOf] as Value, types[asOf] as string, undefined)
+
+function tiesOf(join: JudgedJoin, source: JudgedSource): (bigint | null)[] {
+  const dimension = tableOf(join, source)
   const known = new Set<string>()
-  for (const row of dimension.rows) {
-    const parts = [...on.map(({ equals }) => row[equals] as Value), since(row)]
-    if (parts.includes(null)) continue
-    const key = JSON.stringify(parts.map(identity))
-    if (known.has(key)) throw new Ambiguous(key)
-    known.add(key)
-  }
+  return dimension.rows.flatMap((row) => {
+    const keys = join.on.map(({ equals }) => row[equals] as Value)
+    const since = join.asOf === undefined ? null : validFrom(join, dimension, row)
+    if (keys.includes(null) || (join.asOf !== undefined && since === null)) return []
+    const version = [...keys, since].map(identity).join('\n')
+    const isTie = known.has(version)
+    known.add(version)
+    return isTie ? [since] : []
+  })
+}
+
+/** Rule 1.8. */
+function dimensionOf(join: JudgedJoin, source: JudgedSource): JudgedDimension {
+  const { name, on, asOf, columns } = join
+  const dimension = tableOf(join, source)
   return {
+    ties: tiesOf(join, source),
     types: new Map(columns.map((column) => [`${name}_${column}`, dimension.types[column] as string])),
     joined: (event, at) => {
       const found = dimension.rows
         .filter((row) => on.every(({ column, equals }) => areEqual(event[column] as Value, row[equals] as Value)))
-        .map((row) => ({ row, since: asOf === undefined ? at : since(row) }))
+        .map((row) => ({ row, since: asOf === undefined ? at : validFrom(join, dimension, row) }))
         .filter((version) => version.since !== null && version.since <= at)
         .sort((a, b) => ((a.since as bigint) < (b.since as bigint) ? 1 : -1))
       const row = found[0]?.row
