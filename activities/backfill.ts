@@ -22,8 +22,13 @@ import { step } from './step.ts'
 /** How often a run that waits for its turn looks whether it has come. */
 const turnIntervalMs = 1_000
 
+export interface ActivityOptions {
+  /** Aborted when the worker takes no more work: whoever only waits then lets another worker wait. */
+  readonly stopping?: AbortSignal
+}
+
 /** The activities of a backfill, over one project's storage, catalog and engine. */
-export function createBackfillActivities(runtime: Runtime): BackfillActivities {
+export function createBackfillActivities(runtime: Runtime, { stopping }: ActivityOptions = {}): BackfillActivities {
   return {
     planBackfill: ({ input, run }) => step(async () => (await planRun(runtime, input, run)).summary),
     computeSlice: (request) => step((options) => computeSlice(runtime, request, options)),
@@ -42,7 +47,9 @@ export function createBackfillActivities(runtime: Runtime): BackfillActivities {
         let holder = await claimRange(runtime, input, run, isOver)
         while (holder !== null && wait) {
           onProgress?.({ waitingFor: holder.workflowId })
-          await delay(turnIntervalMs, undefined, signal === undefined ? {} : { signal })
+          stopping?.throwIfAborted()
+          const ends = [signal, stopping].filter((end) => end !== undefined)
+          await delay(turnIntervalMs, undefined, { signal: AbortSignal.any(ends) })
           holder = await claimRange(runtime, input, run, isOver)
         }
         return {

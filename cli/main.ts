@@ -56,14 +56,18 @@ define(
     .option('--port <n>', 'port of the Temporal server (0: any free one)', port('--port'))
     .option('--ui-port <n>', "port of Temporal's Web UI (0: any free one)", port('--ui-port'))
     .option('--web-port <n>', 'port of the Hindcast page (0: any free one)', port('--web-port'))
+    .option('--health-port <n>', "port of the worker's health endpoints (0: any free one)", port('--health-port'))
     .option('--detach', 'start it in the background and return once it is ready')
     .option('--stop', 'stop the one that runs for this project'),
   ['hindcast dev', 'hindcast dev --detach', 'hindcast dev --stop', 'hindcast dev --port 7333'],
   async () => (await import('./commands/dev.ts')).devCommand,
 )
 define(
-  program.command('worker').description('a worker against the configured Temporal, until it is stopped'),
-  ['hindcast worker', 'TEMPORAL_ADDRESS=temporal.example:7233 hindcast worker'],
+  program
+    .command('worker')
+    .description('a worker against the configured Temporal, until it is stopped')
+    .option('--health-port <n>', 'port of /healthz, /readyz and /metrics (0: any free one)', port('--health-port')),
+  ['hindcast worker', 'hindcast worker --health-port 8080', 'TEMPORAL_ADDRESS=temporal.example:7233 hindcast worker'],
   async () => (await import('./commands/worker.ts')).workerCommand,
 )
 define(

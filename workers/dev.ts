@@ -7,7 +7,7 @@ import type { Runtime } from '../src/io/runtime.ts'
 import { configuredTemporal, connectClient, type TemporalTarget } from './connection.ts'
 import { findServer, freePort, startDevServer, type DevServer } from './temporal-server/index.ts'
 import { startWebPage } from './web/server.ts'
-import { startWorker } from './worker.ts'
+import { startWorkerService } from './service.ts'
 
 const ip = '127.0.0.1'
 
@@ -18,6 +18,7 @@ export interface DevOptions {
     readonly temporal?: number | undefined
     readonly temporalUi?: number | undefined
     readonly web?: number | undefined
+    readonly health?: number | undefined
   }
   readonly note: (text: string) => void
 }
@@ -26,6 +27,8 @@ export interface RunningDev {
   readonly state: DevState
   readonly stopped: Promise<void>
   stop(): Promise<void>
+  /** Kills the Temporal server that was started, without waiting: for a process that is about to end. */
+  killServer(): void
 }
 
 /**
@@ -51,7 +54,7 @@ export async function startDev({ runtime, ports, note }: DevOptions): Promise<Ru
     if (server.stop !== null) await registerSearchAttributes(client)
     const web = await startWebPage({ runtime, client, target, ip, port: ports.web ?? config.dev.webPort })
     closers.push(() => web.close())
-    const worker = await startWorker(runtime, target)
+    const worker = await startWorkerService(runtime, target, { healthPort: ports.health })
     closers.push(() => worker.shutdown())
     const state: DevState = {
       pid: process.pid,
@@ -62,6 +65,7 @@ export async function startDev({ runtime, ports, note }: DevOptions): Promise<Ru
         pid: server.pid(),
       },
       webAddress: web.address,
+      healthAddress: worker.healthAddress,
       startedAt: new Date(runtime.now()).toISOString(),
     }
     await writeDevState(stateDir, state)
@@ -74,7 +78,11 @@ export async function startDev({ runtime, ports, note }: DevOptions): Promise<Ru
       await stop()
       throw error
     })
-    return { state, stop, stopped }
+    const killServer = (): void => {
+      const pid = server.pid()
+      if (pid !== null && isAlive(pid)) process.kill(pid, 'SIGKILL')
+    }
+    return { state, stop, stopped, killServer }
   } catch (error) {
     await closeAll()
     throw error

@@ -12,24 +12,51 @@ import { fileURLToPath } from 'node:url'
 import { createActivities } from '../activities/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
 import { unreachable, type TemporalTarget } from './connection.ts'
+import { measuredActivities, type WorkerMetrics } from './endpoints/index.ts'
+import { freePort } from './temporal-server/index.ts'
 
 export interface RunningWorker {
   /** Settles when the worker has stopped; rejects when it failed. */
   readonly stopped: Promise<void>
-  /** Stops taking tasks, lets running slices see their cancellation, and waits. */
+  /** Stops taking tasks, lets running slices finish for as long as the project's grace says, then cancels them, and waits. */
   shutdown(): Promise<void>
+  /** Why it takes no tasks; null while it does. */
+  idle(): string | null
+  /** Asks the Temporal server for a sign of life. @throws what the connection says */
+  ping(): Promise<void>
+  /** The Temporal SDK's own metrics in Prometheus's text format. */
+  sdkMetrics(): Promise<string>
 }
 
 const logLevel = 'WARN'
+const localhost = '127.0.0.1'
+const portAttempts = 5
 
 /** Only warnings: a worker's own log lines would drown what a command says. */
-function installRuntime(): TemporalRuntime {
-  return TemporalRuntime.install({
-    logger: new DefaultLogger(logLevel, ({ level, message, meta }) => {
-      process.stderr.write(`${level.toLowerCase()}: ${message}${describe(meta)}\n`)
-    }),
-    telemetryOptions: { logging: { filter: { core: logLevel, other: 'ERROR' }, forward: {} } },
-  })
+async function installRuntime(): Promise<{ readonly temporalRuntime: TemporalRuntime; readonly metricsUrl: string }> {
+  for (let attempt = 1; ; attempt++) {
+    const bindAddress = `${localhost}:${await freePort(localhost)}`
+    try {
+      const temporalRuntime = TemporalRuntime.install({
+        logger: new DefaultLogger(logLevel, ({ level, message, meta }) => {
+          process.stderr.write(`${level.toLowerCase()}: ${message}${describe(meta)}\n`)
+        }),
+        telemetryOptions: {
+          logging: { filter: { core: logLevel, other: 'ERROR' }, forward: {} },
+          // It has a server of its own, whose port it does not tell: the worker's page asks it and shows one text.
+          metrics: {
+            prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true },
+          },
+        },
+        // Signals are the command's to take.
+        shutdownSignals: [],
+      })
+      return { temporalRuntime, metricsUrl: `http://${bindAddress}/metrics` }
+    } catch (error) {
+      // Somebody took the port meanwhile.
+      if (attempt === portAttempts || !/address already in use/i.test(String(error))) throw error
+    }
+  }
 }
 
 const describe = (meta: unknown): string => {
@@ -37,10 +64,17 @@ const describe = (meta: unknown): string => {
   return error === undefined ? '' : `: ${error instanceof Error ? error.message : String(error)}`
 }
 
+/** Beyond the grace: what a cancelled slice has to stop in. Whatever is not gone then is left to its missing heartbeat. */
+const forceMs = 5_000
+
 /** Starts a worker for the project's task queue. @throws TEMPORAL_UNAVAILABLE when the server does not answer */
-export async function startWorker(runtime: Runtime, target: TemporalTarget): Promise<RunningWorker> {
+export async function startWorker(
+  runtime: Runtime,
+  target: TemporalTarget,
+  metrics: WorkerMetrics,
+): Promise<RunningWorker> {
   const { config } = runtime.settings
-  const temporalRuntime = installRuntime()
+  const { temporalRuntime, metricsUrl } = await installRuntime()
   const { tls, apiKey, metadata } = target.options
   const connection = await NativeConnection.connect({
     address: target.address,
@@ -54,27 +88,43 @@ export async function startWorker(runtime: Runtime, target: TemporalTarget): Pro
     await temporalRuntime.shutdown()
     throw unreachable(target, cause)
   })
+  const graceMs = config.worker.shutdownGraceSeconds * 1000
+  const stopping = new AbortController()
   const slices = config.limits.slicesPerWorker ?? availableParallelism()
   const worker = await Worker.create({
     connection,
     namespace: target.namespace,
     taskQueue: config.temporal.taskQueue,
     workflowBundle: await workflowBundle(),
-    activities: createActivities(runtime),
+    activities: measuredActivities(createActivities(runtime, { stopping: stopping.signal }), metrics),
     maxConcurrentActivityTaskExecutions: slices,
     maxHeartbeatThrottleInterval: '1s',
     defaultHeartbeatThrottleInterval: '1s',
-    shutdownGraceTime: '10s',
+    shutdownGraceTime: graceMs,
+    shutdownForceTime: graceMs + forceMs,
   })
   const stopped = runAndClose(worker, connection)
   return {
     stopped,
     shutdown: async () => {
+      stopping.abort(new Error('the worker stops'))
       if (worker.getState() === 'RUNNING') worker.shutdown()
       await stopped
     },
+    idle: () => {
+      const { runState, hasOutstandingActivityPoll, hasOutstandingWorkflowPoll } = worker.getStatus()
+      if (runState !== 'RUNNING') return `the worker is ${runState.toLowerCase()}`
+      return hasOutstandingActivityPoll || hasOutstandingWorkflowPoll ? null : 'the worker does not poll'
+    },
+    ping: () =>
+      connection.withDeadline(Date.now() + pingTimeoutMs, async () => {
+        await connection.workflowService.getSystemInfo({})
+      }),
+    sdkMetrics: async () => (await fetch(metricsUrl, { signal: AbortSignal.timeout(pingTimeoutMs) })).text(),
   }
 }
+
+const pingTimeoutMs = 3_000
 
 async function runAndClose(worker: Worker, connection: NativeConnection): Promise<void> {
   try {

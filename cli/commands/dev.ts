@@ -8,17 +8,20 @@ import { isAlive, readDevState, type DevState } from '../../src/io/dev-state.ts'
 import { startDev, stopOrphan } from '../../workers/dev.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodes, type ExitCode } from '../output.ts'
+import { stopOnSignals } from '../stop-signals.ts'
 
 interface DevOptions {
   readonly port?: number
   readonly uiPort?: number
   readonly webPort?: number
+  readonly healthPort?: number
   readonly detach?: boolean
   readonly stop?: boolean
 }
 
 const startTimeoutMs = 180_000
-const stopTimeoutMs = 30_000
+/** Beyond the grace of running slices. */
+const stopTimeoutMs = 20_000
 
 export async function devCommand(
   context: CommandContext,
@@ -39,12 +42,14 @@ export async function devCommand(
 
   const dev = await startDev({
     runtime: await context.runtime(),
-    ports: { temporal: options.port, temporalUi: options.uiPort, web: options.webPort },
+    ports: { temporal: options.port, temporalUi: options.uiPort, web: options.webPort, health: options.healthPort },
     note: (text) => context.output.note(text),
   })
   describeDev(context, dev.state)
-  const stop = (): void => void dev.stop().catch(() => undefined)
-  process.once('SIGINT', stop).once('SIGTERM', stop)
+  stopOnSignals(
+    () => void dev.stop().catch(() => undefined),
+    () => dev.killServer(),
+  )
   await dev.stopped
   return exitCodes.done
 }
@@ -56,16 +61,17 @@ function describeDev(context: CommandContext, state: DevState): ExitCode {
       ...(state.temporal.uiAddress === null ? [] : [`Temporal UI   ${state.temporal.uiAddress}`]),
       `Temporal      ${state.temporal.address} (namespace ${state.temporal.namespace})`,
       `Worker        polls task queue ${context.settings.config.temporal.taskQueue} in process ${state.pid}`,
+      ...(state.healthAddress === '' ? [] : [`Health        ${state.healthAddress} (/healthz, /readyz, /metrics)`]),
     ].join('\n'),
   )
   return exitCodes.done
 }
 
 async function stopDev(context: CommandContext, state: DevState | null): Promise<ExitCode> {
-  const { stateDir } = context.settings
+  const { stateDir, config } = context.settings
   if (state !== null && isAlive(state.pid)) {
     process.kill(state.pid, 'SIGTERM')
-    const deadline = Date.now() + stopTimeoutMs
+    const deadline = Date.now() + config.worker.shutdownGraceSeconds * 1000 + stopTimeoutMs
     while (isAlive(state.pid)) {
       if (Date.now() > deadline) {
         throw new HindcastError('TEMPORAL_UNAVAILABLE', `hindcast dev (process ${state.pid}) did not stop in time`, {
@@ -90,6 +96,7 @@ async function startDetached(context: CommandContext, options: DevOptions): Prom
     ...(options.port === undefined ? [] : ['--port', String(options.port)]),
     ...(options.uiPort === undefined ? [] : ['--ui-port', String(options.uiPort)]),
     ...(options.webPort === undefined ? [] : ['--web-port', String(options.webPort)]),
+    ...(options.healthPort === undefined ? [] : ['--health-port', String(options.healthPort)]),
   ]
   const child = spawn(
     process.execPath,

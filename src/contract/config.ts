@@ -35,6 +35,16 @@ export const configSchema = z.strictObject({
       webPort: port.default(8234),
     })
     .prefault({}),
+  worker: z
+    .strictObject({
+      /** Port of `/healthz`, `/readyz` and `/metrics`; 0 is any free one. By default 8235, or any free one where that is taken. */
+      healthPort: port.optional(),
+      /** Address that they are served at; `0.0.0.0` lets other machines ask. */
+      healthHost: z.string().min(1).default('127.0.0.1'),
+      /** How long slices may go on when the worker is told to stop; then they are handed over to another worker. */
+      shutdownGraceSeconds: z.number().min(0).max(86_400).default(20),
+    })
+    .prefault({}),
   engine: z
     .strictObject({
       type: z.literal('duckdb').default('duckdb'),

@@ -14,6 +14,8 @@ const devStateSchema = z.object({
     pid: z.int().nullable(),
   }),
   webAddress: z.string(),
+  /** Where its worker serves `/healthz`, `/readyz` and `/metrics`. */
+  healthAddress: z.string().default(''),
   startedAt: z.string(),
 })
 

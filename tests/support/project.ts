@@ -29,6 +29,17 @@ export interface Commands {
   hindcast(...args: readonly string[]): Promise<CommandResult>
   /** Starts a command that goes on, and waits for its first line. */
   start(...args: readonly string[]): Promise<ChildProcess>
+  /** Starts a worker, and waits until it polls. */
+  startWorker(...args: readonly string[]): Promise<TestWorker>
+}
+
+export interface TestWorker {
+  readonly process: ChildProcess
+  readonly healthAddress: string
+  /** The value of a series that `/metrics` shows, by its name with labels. */
+  metric(series: string): Promise<number>
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals | null>
 }
 
 export interface ProjectOptions {
@@ -63,7 +74,34 @@ export async function testProject(options: ProjectOptions = {}): Promise<TestPro
     child.once('exit', () => running.delete(child))
     return child
   }
+  const startWorker = async (args: readonly string[], more: Readonly<Record<string, string>>): Promise<TestWorker> => {
+    const child = launch(['worker', '--health-port', '0', '--json', ...args], more)
+    const outcome = new Promise<number | NodeJS.Signals | null>((resolve) => {
+      child.once('exit', (code, signal) => resolve(signal ?? code))
+    })
+    const { healthAddress } = await new Promise<{ healthAddress: string }>((resolve, reject) => {
+      let said = ''
+      child.stdout?.on('data', (chunk: Buffer) => {
+        said += chunk.toString('utf8')
+        if (said.endsWith('}\n')) resolve(JSON.parse(said) as { healthAddress: string })
+      })
+      child.stderr?.resume()
+      child.once('exit', (code) => reject(new Error(`the worker ended with ${code}: ${said}`)))
+    })
+    return {
+      process: child,
+      healthAddress,
+      ended: outcome,
+      metric: async (series) => {
+        const text = await (await fetch(`${healthAddress}/metrics`)).text()
+        const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `))
+        if (line === undefined) throw new Error(`${healthAddress}/metrics shows no ${series}`)
+        return Number(line.slice(series.length + 1))
+      },
+    }
+  }
   const commands = (more: Readonly<Record<string, string>>): Commands => ({
+    startWorker: (...args) => startWorker(args, more),
     hindcast: async (...args) => {
       const child = launch(args, more)
       const [stdout, stderr, code] = await Promise.all([collect(child.stdout), collect(child.stderr), ended(child)])

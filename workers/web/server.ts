@@ -1,13 +1,12 @@
 import type { Client } from '@temporalio/client'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { HindcastError, isHindcastError } from '../../src/contract/index.ts'
+import { isHindcastError } from '../../src/contract/index.ts'
 import { qualifiedName } from '../../src/iceberg/index.ts'
 import { mainHead, reportPath, targetIdentifier } from '../../src/io/backfill/index.ts'
 import { loadDefinitions } from '../../src/io/project.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
 import { renderOverview, type Overview } from '../../src/report/index.ts'
 import type { TemporalTarget } from '../connection.ts'
+import { serveHttp, type HttpServer } from '../http-server.ts'
 import { newestBackfills } from '../runs.ts'
 
 export interface WebPageOptions {
@@ -22,46 +21,16 @@ export interface WebPageOptions {
 const newestRuns = 30
 
 /** Serves the project's page: `/`, `/reports/<run>`, `/healthz`. @throws PORT_IN_USE */
-export async function startWebPage(
-  options: WebPageOptions,
-): Promise<{ readonly address: string; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-    const reply = (status: number, type: string, body: string | Uint8Array): void => {
-      response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' }).end(body)
-    }
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return reply(405, 'text/plain', 'Only GET is answered here.\n')
-    route(options, pathname).then(
-      (page) =>
-        page === null ? reply(404, 'text/plain', 'There is no such page.\n') : reply(200, page.type, page.body),
-      (error: unknown) => reply(500, 'text/plain', `${error instanceof Error ? error.message : String(error)}\n`),
-    )
-  })
-  await listen(server, options)
-  const { port } = server.address() as AddressInfo
-  return {
-    address: `http://${options.ip}:${port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
-}
-
-function listen(server: Server, { ip, port }: WebPageOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') return reject(error)
-      reject(
-        new HindcastError('PORT_IN_USE', `port ${port}, meant for the Hindcast page, is in use`, {
-          hint: 'Choose another with --web-port, or end what uses it.',
-          context: { port },
-        }),
-      )
-    })
-    server.listen(port, ip, resolve)
+export function startWebPage(options: WebPageOptions): Promise<HttpServer> {
+  return serveHttp({
+    ip: options.ip,
+    port: options.port,
+    whose: 'the Hindcast page',
+    flag: '--web-port',
+    answer: async (pathname) => {
+      const page = await route(options, pathname)
+      return page === null ? null : { status: 200, type: `${page.type}; charset=utf-8`, body: page.body }
+    },
   })
 }
 
