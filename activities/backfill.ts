@@ -10,6 +10,7 @@ import {
   planRun,
   publishSnapshot,
   releaseRange,
+  scheduledRange,
   runAudit,
   stageSnapshot,
   writeReport,
@@ -30,6 +31,7 @@ export interface ActivityOptions {
 /** The activities of a backfill, over one project's storage, catalog and engine. */
 export function createBackfillActivities(runtime: Runtime, { stopping }: ActivityOptions = {}): BackfillActivities {
   return {
+    scheduledRange: (request) => step(() => scheduledRange(runtime, request)),
     planBackfill: ({ input, run }) => step(async () => (await planRun(runtime, input, run)).summary),
     computeSlice: (request) => step((options) => computeSlice(runtime, request, options)),
     stageSnapshot: (request) => step(() => stageSnapshot(runtime, request)),

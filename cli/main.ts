@@ -170,6 +170,41 @@ define(
   ['hindcast history origin_delays', 'hindcast history origin_delays --json'],
   async () => (await import('./commands/history.ts')).historyCommand,
 )
+const schedule = program.command('schedule').description('recurring backfills, as Temporal Schedules')
+define(
+  schedule
+    .command('create')
+    .argument('<view>')
+    .description('backfill what is complete by then, at recurring times')
+    .option('--cron <text>', 'when: minute hour day month weekday')
+    .option('--every <length>', 'when: every 1h, 1d, … counted from 1970')
+    .option('--time-zone <name>', 'of --cron; UTC by default')
+    .option('--lag <length>', 'how late events arrive: younger ones are not waited for')
+    .option(
+      '--partitions <n>',
+      'how many of the newest partitions; gaps and late data in them are mended',
+      wholeNumber('--partitions', 1, 10_000),
+    )
+    .option('--require-approval', 'each run waits for approval before publishing')
+    .option('--with-upstream', 'each run first backfills the views that this one reads')
+    .option('--paused', 'create it, but start nothing until it is unpaused in Temporal')
+    .option('--id <text>', "the schedule's id; by default the view's name"),
+  [
+    "hindcast schedule create origin_delays --cron '0 3 * * *' --lag 6h",
+    'hindcast schedule create origin_delays --every 1h --partitions 7',
+  ],
+  async () => (await import('./commands/schedule.ts')).createSchedule,
+)
+define(
+  schedule.command('list').description('the schedules of backfills, when they start next and how the last run went'),
+  ['hindcast schedule list'],
+  async () => (await import('./commands/schedule.ts')).listSchedules,
+)
+define(
+  schedule.command('delete').argument('<id>').description('delete a schedule; runs that it started go on'),
+  ['hindcast schedule delete origin_delays'],
+  async () => (await import('./commands/schedule.ts')).deleteSchedule,
+)
 define(
   program
     .command('gc')

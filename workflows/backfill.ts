@@ -3,7 +3,6 @@ import {
   allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
-  ChildWorkflowFailure,
   condition,
   ContinueAsNew,
   continueAsNew,
@@ -83,7 +82,7 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
       await release()
       throw error
     }
-    const cause = causeOf(error)
+    const cause = rootOf(error)
     run.lastError = cause instanceof Error ? cause.message : String(cause)
     run.enter('failed')
     showInLists(run, cause instanceof ApplicationFailure ? (cause.type ?? 'failed') : 'failed')
@@ -243,18 +242,6 @@ function resultOf(
     audits: run.audits,
     report: run.report,
   }
-}
-
-/** What went wrong in the activity, or in the run of a view that this one reads. */
-function causeOf(error: unknown): unknown {
-  if (!(error instanceof ChildWorkflowFailure) || !(error.cause instanceof ApplicationFailure)) return rootOf(error)
-  const { type, message, details } = error.cause
-  return ApplicationFailure.create({
-    type: type ?? 'INVARIANT_VIOLATED',
-    message: `run ${error.execution.workflowId}: ${message}`,
-    nonRetryable: true,
-    details: [...(details ?? [])],
-  })
 }
 
 /** Starts the configured workflow on the published snapshot, once: a run that was reset finds it started. */

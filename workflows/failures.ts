@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow'
+import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure } from '@temporalio/workflow'
 import { isHindcastError, type ErrorCode } from '../src/contract/index.ts'
 
 /** Fails the workflow for good: nothing that Temporal could retry would change the outcome. */
@@ -20,6 +20,15 @@ export function orFail<T>(check: () => T): T {
   }
 }
 
-/** What an activity failed with, for the workflow to fail with the same code and words; any other error as it is. */
-export const rootOf = (error: unknown): unknown =>
-  error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error
+/** What an activity or a run of its own failed with, for the workflow to fail with the same code and words; any other error as it is. */
+export function rootOf(error: unknown): unknown {
+  if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) return error.cause
+  if (!(error instanceof ChildWorkflowFailure) || !(error.cause instanceof ApplicationFailure)) return error
+  const { type, message, details } = error.cause
+  return ApplicationFailure.create({
+    type: type ?? 'INVARIANT_VIOLATED',
+    message: `run ${error.execution.workflowId}: ${message}`,
+    nonRetryable: true,
+    details: [...(details ?? [])],
+  })
+}

@@ -9,6 +9,7 @@ import type {
   StagedSnapshot,
 } from './backfill.ts'
 import type { RunCost } from './record.ts'
+import type { ScheduledRange, ScheduledRangeRequest } from './schedule.ts'
 
 /** Who is asking: the workflow id, and the id of its first execution, which survives retries, resets and continue-as-new. */
 export interface RunIdentity {
@@ -74,6 +75,7 @@ export interface UpstreamRun {
 
 /** The side effects of one backfill, in the order of its steps. Each may run more than once and then gives the same answer. */
 export interface BackfillActivities {
+  scheduledRange(request: ScheduledRangeRequest): Promise<ScheduledRange>
   planBackfill(request: { readonly input: BackfillInput; readonly run: RunIdentity }): Promise<PlanSummary>
   computeSlice(request: { readonly plan: string; readonly index: number }): Promise<SliceSummary>
   stageSnapshot(request: { readonly plan: string }): Promise<StagedSnapshot>

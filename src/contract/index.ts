@@ -1,3 +1,9 @@
+export {
+  parseScheduledBackfillInput,
+  type ScheduledBackfillInput,
+  type ScheduledRange,
+  type ScheduledRangeRequest,
+} from './schedule.ts'
 export type {
   BackfillActivities,
   ClaimRequest,

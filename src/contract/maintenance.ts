@@ -1,15 +1,8 @@
 import { z } from 'zod'
 import { parseRequest } from './backfill.ts'
+import { durationText } from './duration-text.ts'
 import { HindcastError } from './errors.ts'
 import { MICROS_PER_HOUR, parseDuration } from './instant.ts'
-
-const age = z.string().superRefine((text, context) => {
-  try {
-    parseDuration(text, 'age')
-  } catch {
-    context.addIssue({ code: 'custom', message: `"${text}" is not a length of time such as 12h, 3d or 2w` })
-  }
-})
 
 /** Input of the workflow `maintenance`; all of it may be left out. */
 const maintenanceInputSchema = z.strictObject({
@@ -18,9 +11,9 @@ const maintenanceInputSchema = z.strictObject({
   /** Say what would be done, and do nothing. */
   dryRun: z.boolean().optional(),
   /** How old what nothing refers to must be before it goes; by default `maintenance.graceDays` of the configuration. */
-  olderThan: age.optional(),
+  olderThan: durationText.optional(),
   /** How old a snapshot must be before it expires, before table properties and the configuration. */
-  expireOlderThan: age.optional(),
+  expireOlderThan: durationText.optional(),
   /** Also rewrite small files of tables that are no feature tables, and manifests of all. */
   compact: z.boolean().optional(),
   /** Take an `olderThan` below a day: only where nothing else writes to the tables. */

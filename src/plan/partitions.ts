@@ -6,6 +6,7 @@ import {
   type Micros,
   MICROS_PER_DAY,
   MICROS_PER_HOUR,
+  parseDuration,
   parseInstant,
 } from '../contract/index.ts'
 
@@ -55,6 +56,16 @@ export function partitionAt(unit: PartitionUnit, ordinal: number): Partition {
   const key =
     unit === 'month' ? iso.slice(0, 7) : unit === 'day' ? iso.slice(0, 10) : iso.slice(0, 13).replace('T', '-')
   return { key, ordinal, from, to: partitionStart(unit, ordinal + 1) }
+}
+
+/** The length between two feature times; null where they are no multiples of one: months, days of a time zone, rows after each event. */
+export function gridStep(view: {
+  readonly every: string
+  readonly timeZone?: string | undefined
+  readonly rows?: string | undefined
+}): Micros | null {
+  const isPlain = !view.every.endsWith('mo') && view.timeZone === undefined && view.rows === undefined
+  return isPlain ? parseDuration(view.every, 'every') : null
 }
 
 /** More would not fit a plan file; issue a run per stretch instead. */

@@ -19,6 +19,7 @@ export function scriptedActivities(script: {
   }
   return {
     calls,
+    scheduledRange: () => Promise.resolve({ from: '2001-01-01', to: '2001-01-02' }),
     planBackfill: ({ input, run }) =>
       noted('plan', {
         runId: run.workflowId,

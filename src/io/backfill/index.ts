@@ -7,6 +7,7 @@ export { explainSlice, type ExplainedSlice, type ExplainedStatement } from './ex
 export { dropBranch, reportPath, writeReport } from './hand-over.ts'
 export { makePlan, planRun, requirePlanned, type BackfillPlan } from './plan.ts'
 export { publishSnapshot } from './publish.ts'
+export { scheduledRange } from './scheduled-range.ts'
 export { sourceProblem } from './source-check.ts'
 export { stageSnapshot, stagedBranch } from './stage.ts'
 export { loadIfExists, mainHead, targetIdentifier } from './target.ts'

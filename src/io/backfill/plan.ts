@@ -1,6 +1,5 @@
 import {
   HindcastError,
-  parseDuration,
   type BackfillInput,
   type PartitionReason,
   type Plan,
@@ -12,7 +11,7 @@ import { auditName } from '../../audit/index.ts'
 import { eventRanges, requiredColumns } from '../../compile/index.ts'
 import { outputSchema, sourceTable, viewFingerprint, type ViewDefinition } from '../../definition/index.ts'
 import { evolveSchema, partitionPath, qualifiedName, type Schema } from '../../iceberg/index.ts'
-import { partitionsOf, reachesOf } from '../../plan/index.ts'
+import { gridStep, partitionsOf, reachesOf } from '../../plan/index.ts'
 import { checkDefinition } from '../check-definition.ts'
 import { findView, loadDefinitions } from '../project.ts'
 import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
@@ -91,10 +90,8 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const { config } = runtime.settings
   const definitions = await loadDefinitions(runtime.settings)
   const { definition, file } = findView(definitions, input.view)
-  const { every, timeZone, rows } = definition
-  const isPlain = !every.endsWith('mo') && timeZone === undefined && rows === undefined
-  const everyMicros = isPlain ? parseDuration(every, 'every') : null
-  const partitions = partitionsOf(input, { unit: definition.partitionBy, everyMicros, every })
+  const { every, partitionBy } = definition
+  const partitions = partitionsOf(input, { unit: partitionBy, everyMicros: gridStep(definition), every })
 
   const source = await pinSource(runtime, definition, input.asOf)
   const pinned = await pinDimensions(runtime, definition, source, input.asOf)
