@@ -10,6 +10,6 @@ export {
 } from './compile-slice.ts'
 export { eventFacts, rangesQuery, requiredColumns } from './events.ts'
 export type { EventFacts } from './inputs.ts'
-export { dimensionRelation, joinReads, type CompiledJoin, type JoinRead } from './joins.ts'
+export { dimensionRelation, joinKey, joinReads, validSince, type CompiledJoin, type JoinRead } from './joins.ts'
 export { eventRanges } from './time-grid.ts'
 export { tileCountsQuery, type TileCounts } from './windowed.ts'

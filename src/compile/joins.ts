@@ -48,16 +48,20 @@ const usedJoins = (definition: ViewDefinition): readonly JoinDefinition[] =>
 /** The name of the relation that a join's table is read by. */
 export const dimensionRelation = (join: string): string => quoteIdentifier(`dimension_${join}`)
 
+/** Joined columns have the join's name and _ before theirs: names without one are no joined column's. */
+export const joinKey = (index: number): string => `key${index + 1}`
+export const validSince = 'since'
+
 const joinedTable = ({ name }: JoinDefinition): string => quoteIdentifier(`joined_${name}`)
 
 /** @param before no event is at or after this: what is valid only from then on is not looked at */
 export function compileJoins(definition: ViewDefinition, schemas: JoinSchemas, before: Micros): CompiledJoin[] {
   return usedJoins(definition).map((join) => {
     const time = validFrom(join, schemas)
-    const keys = join.on.map((_, index) => `key_${index + 1}`)
+    const keys = join.on.map((_, index) => joinKey(index))
     const columns = [
       ...join.on.map(({ equals }, index) => `${keySql(join, equals, schemas)} AS ${keys[index]}`),
-      ...(time === null ? [] : [`${validFromSql(definition, time, schemas)} AS valid_from`]),
+      ...(time === null ? [] : [`${validFromSql(definition, time, schemas)} AS ${validSince}`]),
       ...join.columns.map((name) => `${quoteIdentifier(name)} AS ${quoteIdentifier(joinedColumn(join, name))}`),
     ]
     const conditions = [
@@ -65,12 +69,12 @@ export function compileJoins(definition: ViewDefinition, schemas: JoinSchemas, b
       ...join.on.map(({ equals }) => `${quoteIdentifier(equals)} IS NOT NULL`),
       ...(time === null ? [] : [time.before(before)]),
     ]
-    const identity = [...keys, ...(time === null ? [] : ['valid_from'])]
+    const identity = [...keys, ...(time === null ? [] : [validSince])]
     const texts = [
       ...keys.map((key) => `CAST(${key} AS VARCHAR) AS ${key}`),
       ...(time === null
         ? []
-        : [`CAST(${time.perMicro === 1n ? 'valid_from' : 'valid_from // 1000'} AS BIGINT) AS valid_from`]),
+        : [`CAST(${time.perMicro === 1n ? validSince : `${validSince} // 1000`} AS BIGINT) AS ${validSince}`]),
     ]
     return {
       join,
@@ -98,12 +102,12 @@ export function joinedRelation(definition: ViewDefinition, schemas: JoinSchemas,
   const clauses = joins.map((join) => {
     const table = joinedTable(join)
     const equal = join.on.map(
-      ({ column }, index) => `source_rows.${quoteIdentifier(column)} = ${table}.key_${index + 1}`,
+      ({ column }, index) => `source_rows.${quoteIdentifier(column)} = ${table}.${joinKey(index)}`,
     )
     const time = validFrom(join, schemas)
     if (time === null) return `LEFT JOIN ${table} ON ${equal.join(' AND ')}`
     const at = instantSql(definition, time, schemas)
-    return `ASOF LEFT JOIN ${table} ON ${[...equal, `${at} >= ${table}.valid_from`].join(' AND ')}`
+    return `ASOF LEFT JOIN ${table} ON ${[...equal, `${at} >= ${table}.${validSince}`].join(' AND ')}`
   })
   return `SELECT ${['source_rows.*', ...columns].join(', ')}
   FROM ${relation}

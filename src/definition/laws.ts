@@ -133,8 +133,12 @@ function checkText(sql: string, place: Place, refuse: Refuse, what = 'its SQL'):
 }
 
 /** The names of the columns that audits may name. */
-function checkColumns({ entity, features, derived }: ViewDefinition, refuse: Refuse): string[] {
-  const owners = new Map<string, string>([['feature_time', 'the feature time']])
+function checkColumns({ entity, features, derived, partitionBy }: ViewDefinition, refuse: Refuse): string[] {
+  // Iceberg's partition fields are named beside a table's columns.
+  const owners = new Map<string, string>([
+    ['feature_time', 'the feature time'],
+    [`feature_time_${partitionBy}`, 'the partition field'],
+  ])
   const claim = (column: string, owner: string, place: Place): string => {
     const other = owners.get(column)
     if (other !== undefined)

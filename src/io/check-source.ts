@@ -1,7 +1,13 @@
 /** What must hold of a view's source, given the schemas of its tables. */
 import { isHindcastError, nearest } from '../contract/index.ts'
-import { quoteString } from '../compile/quote.ts'
-import { joinedColumn, sourceLabel, type JoinDefinition, type ViewDefinition } from '../definition/index.ts'
+import { clashingNames, foldedName, quoteString } from '../compile/quote.ts'
+import {
+  joinedColumn,
+  referencedColumns,
+  sourceLabel,
+  type JoinDefinition,
+  type ViewDefinition,
+} from '../definition/index.ts'
 import type { IcebergType, Schema } from '../iceberg/index.ts'
 import { fitsInto } from './import-types.ts'
 import {
@@ -58,10 +64,14 @@ export async function checkSource(
   if (source.knownTime !== undefined) checkTime(source.knownTime, source.knownTimeUnit, 'known time')
   if (definition.timeZone !== undefined) await requireTimeZone(db, definition.timeZone, refuse)
 
-  const columns = new Map(table)
+  const read = referencedColumns(definition, [...table.keys()])
+  requireTold(owner, read)
+  // Beside one that is read, its like cannot be: the engine would take the first for both.
+  const readAs = new Map(read.map((name) => [foldedName(name), name]))
+  const columns = new Map([...table].filter(([name]) => (readAs.get(foldedName(name)) ?? name) === name))
   const scope: Scope = { owner, columns }
   const add = (name: string, type: IcebergType | null, what: string): void => {
-    const other = [...columns.keys()].find((known) => known.toLowerCase() === name.toLowerCase())
+    const other = [...columns.keys()].find((known) => foldedName(known) === foldedName(name))
     if (other !== undefined) {
       refuse(
         { column: name },
@@ -112,6 +122,10 @@ export async function checkSource(
       owner: `join ${join.name}: table ${join.table}`,
       columns: new Map(schema.fields.map(({ name, type }) => [name, type])),
     }
+    requireTold(
+      dimension.owner,
+      new Set([...join.on.map(({ equals }) => equals), ...asOfColumn(join), ...join.columns]),
+    )
     const typeOf = (of: Scope, name: string): IcebergType => {
       requireColumn(of, name, { column: name }, refuse)
       return of.columns.get(name) as IcebergType
@@ -148,6 +162,20 @@ export async function checkSource(
     return join.columns.map((name) => [joinedColumn(join, name), typeOf(dimension, name)])
   }
 
+  /** @param names of columns of one table that are read */
+  function requireTold(of: string, names: Iterable<string>): void {
+    const clash = clashingNames(names)
+    if (clash === null) return
+    const [first, second] = clash
+    refuse(
+      { column: second },
+      {
+        message: `it reads "${first}" and "${second}" of ${of}, which cannot be told apart`,
+        hint: 'DuckDB’s names ignore case, and SQL that mentions one of them mentions both. Rename one in the table, or name just one, outside of SQL.',
+      },
+    )
+  }
+
   function checkTime(name: string, unit: string | undefined, role: string): void {
     const refuseHere = (message: string, hint: string): never => refuse({ column: name }, { message, hint })
     if ((source.columns ?? []).some((column) => column.name === name) && !table.has(name)) {
@@ -172,6 +200,8 @@ export async function checkSource(
     }
   }
 }
+
+const asOfColumn = ({ asOf }: JoinDefinition): string[] => (asOf === undefined ? [] : [asOf])
 
 /** JavaScript may know a time zone that the engine does not. */
 async function requireTimeZone(db: CheckingEngine, timeZone: string, refuse: RefusePlace): Promise<void> {

@@ -12,6 +12,7 @@ import {
   type PartitionTuple,
   type Schema,
 } from '../iceberg/index.ts'
+import { requireDistinctNames } from './distinct-names.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 import { duckDbType } from './duckdb-types.ts'
 import type { WarehouseFiles } from './files/index.ts'
@@ -60,6 +61,8 @@ export interface WriteRequest {
 /** Those whose values are integers, in SQL and here. */
 const integerTransforms = /^(year|month|day|hour|bucket\[\d+\])$/
 
+const partitionColumn = (index: number): string => `__partition_${index}`
+
 interface PartitionRows {
   readonly first: bigint
   readonly last: bigint
@@ -73,13 +76,13 @@ interface PartitionRows {
  * That costs as much time as one partitioned COPY, but where a partitioned or parallel COPY cuts row groups depends on the rows of the other
  * partitions and on chance: here a file's bytes follow from its partition's rows alone. A destination that already exists is kept, as an
  * earlier attempt's same bytes.
- * @throws FEATURE_UNSUPPORTED for a type, transform or codec that DuckDB does not write, before anything is written; INVARIANT_VIOLATED when
+ * @throws FEATURE_UNSUPPORTED for a type, name, transform or codec that DuckDB does not write, before anything is written; INVARIANT_VIOLATED when
  *   a destination holds other bytes; `otherwise` when a required column has nulls; what `DuckDb` throws
  */
 export async function writePartitions(db: DuckDb, request: WriteRequest): Promise<DataFile[]> {
   const { schema, spec } = request
   const options = queryOptions(request)
-  const keys = spec.fields.map((_, index) => `"__partition_${index}"`)
+  const keys = spec.fields.map((_, index) => quoteIdentifier(partitionColumn(index)))
   return writing(db, request, async ({ name, fields, copy }) => {
     const table = quoteIdentifier(name)
     try {
@@ -95,7 +98,7 @@ export async function writePartitions(db: DuckDb, request: WriteRequest): Promis
       }
       return await copy({
         partitions,
-        tupleOf: (partition) => keys.map((_, field) => partition[`__partition_${field}`] ?? null),
+        tupleOf: (partition) => keys.map((_, field) => partition[partitionColumn(field)] ?? null),
         filesOf: (writer, partition) => {
           const { first, row_count: count } = partition
           const value = integerTransforms.test(spec.fields[0]?.transform ?? '') ? partition['__partition_0'] : null
@@ -169,6 +172,7 @@ async function writing(
   const settings = writeSettings(properties)
   const written = writtenFields(schema.fields)
   const fields = request.rowLineage === true ? [...written, rowIdField, lastUpdatedField] : written
+  requireDistinctNames([...fields.map((field) => field.name), ...spec.fields.map((_, index) => partitionColumn(index))])
   const modes = metricsModes(schema, properties ?? {}, request.sortedFieldIds)
   const name = `hindcast_write_${randomUUID().replaceAll('-', '')}`
   const scratch = join(request.scratchDir, name)

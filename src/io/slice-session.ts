@@ -3,8 +3,10 @@ import {
   compileEvents,
   compileSlice,
   eventFacts,
+  joinKey,
   rangesQuery,
   tileCountsQuery,
+  validSince,
   type CompiledJoin,
   type CompiledSlice,
   type SliceRange,
@@ -49,10 +51,10 @@ const shownCharacters = 100
 function ambiguous({ join }: CompiledJoin, row: Readonly<Record<string, unknown>>): HindcastError {
   const { name, table, on, asOf } = join
   const keys = on.map(({ equals }, index) => {
-    const text = String(row[`key_${index + 1}`])
+    const text = String(row[joinKey(index)])
     return `${equals} ${text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text}`
   })
-  const since = row['valid_from']
+  const since = row[validSince]
   const valid = typeof since === 'bigint' && asOf !== undefined ? [`${asOf} ${formatInstant(since)}`] : []
   return new HindcastError(
     'INPUT_INVALID',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { quoteIdentifier, quoteString } from '../compile/quote.ts'
 import { HindcastError, nearest } from '../contract/index.ts'
 import { type NestedField, type ScanTask, type Schema, type TableMetadata } from '../iceberg/index.ts'
+import { requireDistinctNames } from './distinct-names.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 import { duckDbType } from './duckdb-types.ts'
 import {
@@ -62,13 +63,14 @@ export const lastUpdatedField: NestedField = {
  * The rows of scan tasks as a DuckDB relation: columns by field id at every depth, files without ids by the table's name mapping,
  * missing columns by partition, default or null; position deletes, deletion vectors and equality deletes applied. Rows come file by
  * file in the order of the tasks, but for files that differ in kind: those of one kind come together.
- * @throws FEATURE_UNSUPPORTED for files that are no plain Parquet and types that DuckDB lacks; DEFINITION_INVALID for a column that is
+ * @throws FEATURE_UNSUPPORTED for files that are no plain Parquet, types that DuckDB lacks and columns whose names differ in case only; DEFINITION_INVALID for a column that is
  *   not there; DATA_FILE_INVALID for damaged delete files
  */
 export async function tableRelation(db: DuckDb, request: TableReadRequest): Promise<TableRelation> {
   const { schema, tasks, filter, options = {} } = request
   const names = request.columns ?? schema.fields.map(({ name }) => name)
   const wanted = [...new Set([...names, ...(filter?.columns ?? [])])].map((name) => columnNamed(schema, name))
+  requireDistinctNames(wanted.map(({ name }) => name))
   const select = names.length === 0 ? '1 AS found' : names.map(quoteIdentifier).join(', ')
   const where = filter === undefined ? '' : ` WHERE ${filter.sql}`
   if (tasks.length === 0) {

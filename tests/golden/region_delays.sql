@@ -1,8 +1,8 @@
 -- One row a key and time from which it is valid.
 CREATE TEMP TABLE "joined_from" AS
 SELECT
-  "code" AS key_1,
-  epoch_us("since") AS valid_from,
+  "code" AS key1,
+  epoch_us("since") AS since,
   "name" AS "from_name",
   "region" AS "from_region"
 FROM "dimension_from"
@@ -12,7 +12,7 @@ WHERE "code" IS NOT NULL
 -- One row a key.
 CREATE TEMP TABLE "joined_to" AS
 SELECT
-  "code" AS key_1,
+  "code" AS key1,
   "region" AS "to_region"
 FROM "dimension_to"
 WHERE "code" IS NOT NULL;
@@ -29,8 +29,8 @@ SELECT
 FROM (
   SELECT source_rows.*, "joined_from"."from_name", "joined_from"."from_region", "joined_to"."to_region"
   FROM (SELECT * FROM source_rows WHERE "date" >= TIMESTAMP '2001-01-25 00:00:00' AND "date" < TIMESTAMP '2001-02-02 00:00:00') AS source_rows
-  ASOF LEFT JOIN "joined_from" ON source_rows."origin" = "joined_from".key_1 AND epoch_us(source_rows."date") >= "joined_from".valid_from
-  LEFT JOIN "joined_to" ON source_rows."destination" = "joined_to".key_1
+  ASOF LEFT JOIN "joined_from" ON source_rows."origin" = "joined_from".key1 AND epoch_us(source_rows."date") >= "joined_from".since
+  LEFT JOIN "joined_to" ON source_rows."destination" = "joined_to".key1
 ) AS source_rows
 WHERE "to_region" IS NOT NULL
   AND "from_name" IS NOT NULL;
@@ -114,7 +114,7 @@ SELECT count(*) AS rejected
 FROM (
   SELECT source_rows.*, "joined_from"."from_name", "joined_to"."to_region"
   FROM (SELECT * FROM source_rows WHERE "date" >= TIMESTAMP '2001-02-01 00:00:00' AND "date" < TIMESTAMP '2001-02-03 00:00:00') AS source_rows
-  ASOF LEFT JOIN "joined_from" ON source_rows."origin" = "joined_from".key_1 AND epoch_us(source_rows."date") >= "joined_from".valid_from
-  LEFT JOIN "joined_to" ON source_rows."destination" = "joined_to".key_1
+  ASOF LEFT JOIN "joined_from" ON source_rows."origin" = "joined_from".key1 AND epoch_us(source_rows."date") >= "joined_from".since
+  LEFT JOIN "joined_to" ON source_rows."destination" = "joined_to".key1
 ) AS source_rows
 WHERE ("to_region" IS NULL OR "from_name" IS NULL);

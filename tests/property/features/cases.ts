@@ -104,7 +104,8 @@ const eventArb: fc.Arbitrary<EventDraw> = fc.record({
   // Steps after the event, in quarters.
   delay: fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 0, max: 30 }) }, fc.constantFrom(-200, -1, null)),
   picks: fc.array(fc.nat(59), { minLength: 4, maxLength: 4 }),
-  any: fc.double({ min: -1e6, max: 1e6, noNaN: true }),
+  // Squares of anything smaller leave the doubles that spreads are exact for.
+  any: fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((value) => (Math.abs(value) < 1e-100 ? 0 : value)),
 })
 
 const numeric = ['i', 'x', 'd', 'big', 'n', 'y', 'f', 'wide']

@@ -382,6 +382,12 @@ const refused: readonly (readonly [string, object, string, RegExp])[] = [
     /whole steps/,
   ],
   [
+    'the name of the partition field',
+    { features: { f: count({ over: ['7d'] }) }, derived: { feature_time_day: sql`1` } },
+    'column feature_time_day: derived column feature_time_day and the partition field give a column of the same name',
+    /Rename/,
+  ],
+  [
     'one column of two windows',
     { features: { f: count({ over: [{ window: '7d', offset: '1d' }] }), f_7d_offset: count({ over: ['1d'] }) } },
     'column f_7d_offset_1d: feature f_7d_offset and feature f give a column of the same name',
