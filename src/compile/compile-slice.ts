@@ -7,9 +7,10 @@ import { exactSumMacros } from './exact-sums.ts'
 import { featureSet, type FeatureSet } from './feature-set.ts'
 import { parenthesized, viewInputs, type Bucket, type EventFacts } from './inputs.ts'
 import { compileJoins, type CompiledJoin, type JoinSchemas } from './joins.ts'
+import { keptPieces, keptRejected, keptTiles, type KeptTiles } from './kept-tiles.ts'
 import type { PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
-import { timeGrid, type Grid } from './time-grid.ts'
+import { timeGrid, type Grid, type Stretch } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
 import type { TileCounts } from './windowed.ts'
 
@@ -20,6 +21,15 @@ export interface SliceRange extends JoinSchemas {
   /** Windows that make a row, beside those of the features: where only some of a view's are computed. */
   readonly rowWindows?: readonly string[]
   readonly outputSchema: Schema
+  /** Where the view's tiles are kept. */
+  readonly tiles?: SliceTiles
+}
+
+export interface SliceTiles {
+  /** Event times that `source_rows` is read for. */
+  readonly fromSource: readonly Stretch[]
+  /** Whether there is a relation `kept_tiles`, rows of the table of tiles with the keys and all columns that the view's features need. */
+  readonly hasKept: boolean
 }
 
 /**
@@ -41,6 +51,10 @@ export interface CompiledSlice {
   readonly orderBy: string
   /** One row `rejected`: source rows with an event time in `[from, to)` and a null key. */
   readonly rejected: string
+  /** What the slice's tiles leave in their table; null where it has none, or they cannot be kept. */
+  readonly kept: KeptTiles | null
+  /** Features that cannot be made from kept tiles: without `tiles.hasKept` only. */
+  readonly ofEvents: readonly FeatureDefinition[]
 }
 
 /**
@@ -66,7 +80,9 @@ const alignment = 4n ** 9n
  * @throws DEFINITION_INVALID when the source lacks the event time
  */
 export const compileEvents = (definition: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>): string =>
-  eventsTable(definition, range, timeGrid(definition, range, alignment), viewInputs(definition))
+  eventsTable(definition, range, timeGrid(definition, range, alignment), viewInputs(definition), stretchesOf(range))
+
+const stretchesOf = ({ tiles }: Pick<SliceRange, 'tiles'>): readonly Stretch[] | null => tiles?.fromSource ?? null
 
 /** What makes the dimensions of a view's joins, before its events are made. */
 export const compileDimensions = (
@@ -85,6 +101,8 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
   const inputs = viewInputs(definition)
   const keys = keyColumns(definition)
   const context: PlanContext = { inputs, facts, order: eventOrder(definition, range.sourceSchema) }
+  const { sourceSchema, tiles } = range
+  const hasKept = tiles?.hasKept === true
   const common = {
     grid,
     typeOf: (feature: FeatureDefinition) => outputType(range.outputSchema, feature),
@@ -93,29 +111,57 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
   const scope: Scope = { keys, table: (name) => name }
   const onChange = definition.rows === 'on_change'
   const set = featureSet(
-    { ...common, scope, points: onChange ? 'events' : 'any', features: plain, isCounted: false },
+    {
+      ...common,
+      scope,
+      points: onChange ? 'events' : 'any',
+      features: plain,
+      isCounted: false,
+      tiles: tiles === undefined ? 'made' : hasKept ? 'taken' : 'kept',
+    },
     context,
   )
+  const ofEvents = [...set.ofEvents, ...inputs.buckets.flatMap(({ features }) => features)]
+  if (hasKept && ofEvents.length > 0)
+    throw new HindcastError('INVARIANT_VIOLATED', 'a feature of events is to be made from kept tiles')
   const bucketed = inputs.buckets.map((bucket) => {
     const own = bucketScope(keys, bucket)
     // A bucket's values hold on where other buckets have events.
     const points = onChange ? 'changes' : 'any'
-    const values = featureSet({ ...common, scope: own, points, features: bucket.features, isCounted: true }, context)
+    const values = featureSet(
+      { ...common, scope: own, points, features: bucket.features, isCounted: true, tiles: 'made' },
+      context,
+    )
     const timed = values.columns.find(({ atTime }) => atTime !== null)
     if (timed !== undefined) throw timedBucket(definition, timed.feature)
     return { values, maps: bucketTable(bucket, keys, own, values) }
   })
   return {
-    events: eventsTable(definition, range, grid, inputs),
-    tiles: [...exactSumMacros, ...set.tiles],
+    events: eventsTable(definition, range, grid, inputs, stretchesOf(range)),
+    tiles: [
+      ...exactSumMacros,
+      ...(hasKept ? [keptPieces(definition, sourceSchema, grid, set.partials)] : []),
+      ...set.tiles,
+    ],
     windows: (counts) => [
       ...set.windows(counts),
       ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows(counts), maps]),
     ],
     ...selectRows(definition, range, grid, set, inputs.buckets),
     orderBy: rowOrder(definition),
-    rejected: rejectedQuery(definition, range, range),
+    rejected: rejectedOf(definition, range),
+    kept: tiles === undefined ? null : keptTiles(definition, range, grid, set.partials),
+    ofEvents,
   }
+}
+
+function rejectedOf(definition: ViewDefinition, range: SliceRange): string {
+  const { sourceSchema, tiles } = range
+  const found = rejectedQuery(definition, range, range, stretchesOf(range))
+  if (tiles?.hasKept !== true) return found
+  const kept = keptRejected(definition, sourceSchema, range)
+  return `SELECT CAST(sum(rejected) AS BIGINT) AS rejected
+FROM (${found} UNION ALL ${kept})`
 }
 
 const timedBucket = ({ name: view }: ViewDefinition, { name, aggregate }: FeatureDefinition): HindcastError =>

@@ -1,14 +1,21 @@
 /** The events that a slice's rows see, with what the features aggregate of each. */
 import { referencedColumns, withUsedColumns, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
-import type { Micros } from '../contract/index.ts'
-import { eventTime, knownTime } from './event-time.ts'
+import { eventTime, knownTime, type TimeColumn } from './event-time.ts'
 import type { FloatRange } from './exact-sums.ts'
-import { numberKind, parenthesized, valueColumn, viewInputs, type EventFacts, type Inputs } from './inputs.ts'
+import {
+  numberKind,
+  parenthesized,
+  valueColumn,
+  viewInputs,
+  type EventFacts,
+  type Input,
+  type Inputs,
+} from './inputs.ts'
 import { joinedRelation, type JoinSchemas } from './joins.ts'
 import type { EventOrder } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
-import { beginning, type Grid } from './time-grid.ts'
+import { beginning, ending, type Grid, type Stretch } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
 
 /** The source columns that a view reads, in the source's order. */
@@ -58,8 +65,17 @@ export function eventOrder(definition: ViewDefinition, schema: Schema): EventOrd
   }
 }
 
-/** Statement that makes `events`: keys, time and values of the events that the slice's rows see. */
-export function eventsTable(definition: ViewDefinition, schemas: JoinSchemas, grid: Grid, inputs: Inputs): string {
+/**
+ * Statement that makes `events`: keys, time and values of the events that the slice's rows see.
+ * @param stretches event times to take them from, where tiles are kept: then with those that became known later, which no row sees
+ */
+export function eventsTable(
+  definition: ViewDefinition,
+  schemas: JoinSchemas,
+  grid: Grid,
+  inputs: Inputs,
+  stretches: readonly Stretch[] | null = null,
+): string {
   const { entity, source } = definition
   const schema = schemas.sourceSchema
   const time = eventTime(definition, schema)
@@ -75,8 +91,10 @@ export function eventsTable(definition: ViewDefinition, schemas: JoinSchemas, gr
     ...inputs.all.flatMap((input) => (input.sql === null ? [] : [`${input.sql} AS ${valueColumn(input)}`])),
   ]
   const bounds = [
-    time.between(grid.readFrom, grid.readTo),
-    ...(known === null ? [] : [known.between(beginning, grid.knownTo)]),
+    stretches === null
+      ? time.between(grid.readFrom, grid.readTo)
+      : within(time, stretches, { from: grid.readFrom, to: grid.readTo }),
+    ...(known === null ? [] : [known.between(beginning, stretches === null ? grid.knownTo : ending)]),
   ]
   const hasKeys = entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`)
   return `-- Time is counted in tiles of ${grid.describe}; a row's point is the tile that begins at its feature time.
@@ -90,29 +108,77 @@ ${sourceRows(definition, schemas, bounds, hasKeys)}`
 const keySql = (name: string, type: string): string =>
   type === 'float' || type === 'double' ? `${quoteIdentifier(name)} + 0` : quoteIdentifier(name)
 
-/** Statement that makes `entities`: a number for each entity, so that what follows groups and joins by one integer. */
-export function entitiesTable({ keys, table }: Scope): string {
+/**
+ * Statement that makes `entities`: a number for each entity, so that what follows groups and joins by one integer.
+ * @param withPieces whether there are `kept_pieces` beside the events
+ */
+export function entitiesTable({ keys, table }: Scope, withPieces = false): string {
   const by = keys.join(', ')
   const known = keys.map((key) => `${key} IS NOT NULL`).join(' AND ')
   return `CREATE TEMP TABLE ${table('entities')} AS
 SELECT row_number() OVER (ORDER BY ${by}) AS entity, ${by}
-FROM (SELECT DISTINCT ${by} FROM events WHERE ${known})`
+FROM (SELECT DISTINCT ${by} FROM events WHERE ${known}${withPieces ? ` UNION SELECT ${by} FROM kept_pieces` : ''})`
 }
 
-/** Query of one row `rejected`: source rows with an event time in the range and a null key. */
+/** Condition that a time lies in one of the stretches, as far as they lie in the range. */
+function within(time: TimeColumn, stretches: readonly Stretch[], range: Stretch): string {
+  const conditions = stretches.flatMap((stretch) => {
+    const from = stretch.from > range.from ? stretch.from : range.from
+    const to = stretch.to < range.to ? stretch.to : range.to
+    return from < to ? [time.between(from, to)] : []
+  })
+  const [condition = 'false', ...others] = conditions
+  return others.length === 0 ? condition : `(${conditions.map((one) => `(${one})`).join(' OR ')})`
+}
+
+const withoutKey = ({ entity }: ViewDefinition): string =>
+  entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NULL`).join(' OR ')
+
+/**
+ * Query of one row `rejected`: source rows with an event time in the range and a null key.
+ * @param stretches event times that the source is read for; all unless given
+ */
 export function rejectedQuery(
   definition: ViewDefinition,
   schemas: JoinSchemas,
-  range: { readonly from: Micros; readonly to: Micros },
+  range: Stretch,
+  stretches: readonly Stretch[] | null = null,
 ): string {
-  const within = eventTime(definition, schemas.sourceSchema).between(range.from, range.to)
-  const isNull = definition.entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NULL`).join(' OR ')
-  // What features read decides nothing here.
+  const time = eventTime(definition, schemas.sourceSchema)
+  const inRange = stretches === null ? time.between(range.from, range.to) : within(time, stretches, range)
   return `SELECT count(*) AS rejected
-${sourceRows({ ...definition, features: [] }, schemas, [within], [`(${isNull})`])}`
+${rejectedRows(definition, schemas, inRange)}`
+}
+
+/** FROM and WHERE of the source's rows without a key. */
+const rejectedRows = (definition: ViewDefinition, schemas: JoinSchemas, inRange: string): string =>
+  // What features read decides nothing here.
+  sourceRows({ ...definition, features: [] }, schemas, [inRange], [`(${withoutKey(definition)})`])
+
+/** SELECT of the tile (`tile`) and number (`events`) of the events without a key, in the stretches. */
+export function rejectedTiles(
+  definition: ViewDefinition,
+  schemas: JoinSchemas,
+  grid: Grid,
+  stretches: readonly Stretch[],
+): string {
+  const time = eventTime(definition, schemas.sourceSchema)
+  return `SELECT ${grid.tileOf(time.micros)} AS tile, count(*) AS events
+${rejectedRows(definition, schemas, within(time, stretches, { from: beginning, to: ending }))}
+GROUP BY ALL`
 }
 
 const summed: ReadonlySet<string> = new Set(['sum', 'avg', 'ratio'])
+
+/** The inputs whose floating-point values are added up. @param types DuckDB's types of the columns of `events` */
+export function summedFloats(definition: ViewDefinition, types: ReadonlyMap<string, string>): readonly Input[] {
+  const inputs = viewInputs(definition)
+  const wanted = definition.features
+    .filter(({ aggregate }) => summed.has(aggregate))
+    .flatMap((feature) => [inputs.of(feature), ...(feature.divisor === undefined ? [] : [inputs.divisorOf(feature)])])
+    .filter(({ label }) => numberKind(types.get(`value of ${label}`)).kind === 'float')
+  return [...new Set(wanted)]
+}
 
 /**
  * Query of one row: for each input whose floating-point values are added up the least and greatest magnitude and whether all are finite,
@@ -120,12 +186,7 @@ const summed: ReadonlySet<string> = new Set(['sum', 'avg', 'ratio'])
  * @param types DuckDB's types of the columns of `events`
  */
 export function rangesQuery(definition: ViewDefinition, types: ReadonlyMap<string, string>): string | null {
-  const inputs = viewInputs(definition)
-  const wanted = definition.features
-    .filter(({ aggregate }) => summed.has(aggregate))
-    .flatMap((feature) => [inputs.of(feature), ...(feature.divisor === undefined ? [] : [inputs.divisorOf(feature)])])
-    .filter(({ label }) => numberKind(types.get(`value of ${label}`)).kind === 'float')
-  const columns = [...new Set(wanted)].flatMap((input) => {
+  const columns = summedFloats(definition, types).flatMap((input) => {
     const value = `CAST(${valueColumn(input)} AS DOUBLE)`
     const counts = `FILTER (WHERE isfinite(${value}) AND ${value} <> 0)`
     return [
@@ -137,11 +198,12 @@ export function rangesQuery(definition: ViewDefinition, types: ReadonlyMap<strin
   return columns.length === 0 ? null : `SELECT\n  ${columns.join(',\n  ')}\nFROM events`
 }
 
-/** Facts from the types of the columns of `events` and the row of `rangesQuery`. */
+/** Facts from the types of the columns of `events`, the row of `rangesQuery` and, where tiles are taken, that of `keptRangesQuery`. */
 export function eventFacts(
   definition: ViewDefinition,
   types: ReadonlyMap<string, string>,
   found: Readonly<Record<string, unknown>> | null,
+  kept: Readonly<Record<string, unknown>> | null = null,
 ): EventFacts {
   const labels = viewInputs(definition).all.map(({ label }) => label)
   const ranges = labels.flatMap((label): [string, FloatRange][] => {
@@ -151,7 +213,18 @@ export function eventFacts(
       const value = found?.[`${label} ${end}`]
       return typeof value === 'number' ? value : null
     }
-    return [[label, { least: magnitude('least'), greatest: magnitude('greatest'), hasNonFinite: !isFinite }]]
+    const [unit, top] = [kept?.[`${label} unit`], kept?.[`${label} top`]]
+    return [
+      [
+        label,
+        {
+          least: magnitude('least'),
+          greatest: magnitude('greatest'),
+          hasNonFinite: !isFinite || kept?.[`${label} finite`] === false,
+          ...(typeof unit === 'number' && typeof top === 'number' ? { kept: { unit, top } } : {}),
+        },
+      ],
+    ]
   })
   return {
     types: new Map(

@@ -15,22 +15,29 @@ export interface FloatRange {
   readonly greatest: number | null
   /** Whether there is an infinity or a NaN. */
   readonly hasNonFinite: boolean
+  /** Of sums that were added before and are added too: the least power of two that all are whole multiples of, and that of the highest bit. */
+  readonly kept?: { readonly unit: number; readonly top: number }
 }
 
 /** Values whose least magnitude is one, and which are ordinary otherwise. */
 export const ordinaryRange: FloatRange = { least: 1, greatest: 2 ** 32, hasNonFinite: false }
 
 /** Whole multiples of `2^power`, added as `type`. */
-interface Part {
+export interface Part {
   readonly power: number
   readonly type: 'HUGEINT' | 'BIGNUM'
 }
 
 /** The lowest first. More than one only where the values lie further apart than a double can scale. */
-export function partsFor({ least, greatest }: FloatRange): readonly Part[] {
-  if (least === null || greatest === null) return [{ power: 0, type: 'HUGEINT' }]
-  const lowest = Math.max(exponentOf(least) - 52, -1074)
-  const bits = exponentOf(greatest) + 1 - lowest
+export function partsFor({ least, greatest, kept }: FloatRange): readonly Part[] {
+  const units = [
+    ...(least === null ? [] : [Math.max(exponentOf(least) - 52, -1074)]),
+    ...(kept === undefined ? [] : [kept.unit]),
+  ]
+  const tops = [...(greatest === null ? [] : [exponentOf(greatest)]), ...(kept === undefined ? [] : [kept.top])]
+  if (units.length === 0) return [{ power: 0, type: 'HUGEINT' }]
+  const lowest = Math.min(...units)
+  const bits = Math.max(...tops) + 1 - lowest
   if (bits <= 96) return [{ power: lowest, type: 'HUGEINT' }]
   return Array.from({ length: Math.ceil(bits / PART_BITS) }, (_, index) => ({
     power: lowest + index * PART_BITS,

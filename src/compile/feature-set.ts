@@ -8,6 +8,7 @@ import {
   countAll,
   countOf,
   countOfEither,
+  eventCount,
   mergeablePlan,
   type Partial,
   type Plan,
@@ -40,6 +41,10 @@ export interface FeatureSet {
   readonly joins: readonly string[]
   /** Tables of one row an entity and point, for values that change with the time. */
   readonly timed: readonly ListGroup[]
+  /** What the tiles have of their events. */
+  readonly partials: readonly Partial[]
+  /** Features that need the events themselves, not their tiles alone. */
+  readonly ofEvents: readonly FeatureDefinition[]
 }
 
 export interface FeatureSetRequest {
@@ -51,6 +56,8 @@ export interface FeatureSetRequest {
   readonly isCounted: boolean
   /** Iceberg's type of a feature's value. */
   readonly typeOf: (feature: FeatureDefinition) => unknown
+  /** Whether tiles come from a table of theirs (`pieces`), too, or go there; then they have the number of their events. */
+  readonly tiles: 'made' | 'kept' | 'taken'
 }
 
 interface FeaturePlan {
@@ -62,7 +69,7 @@ interface FeaturePlan {
 }
 
 export function featureSet(request: FeatureSetRequest, context: PlanContext): FeatureSet {
-  const { scope, features, grid, points, isCounted, typeOf } = request
+  const { scope, features, grid, points, isCounted, typeOf, tiles } = request
   const { hasLateEvents } = context.order
   const plans = features.map((feature): FeaturePlan => {
     const plan = mergeablePlan(feature, context, typeOf(feature))
@@ -86,17 +93,18 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
     ),
   }))
   const partials = uniquePartials(windows.flatMap((window) => window.partials))
+  const ofTiles = tiles === 'made' ? (partials.length === 0 ? [countAll] : partials) : [...partials, eventCount]
   const windowed = {
     scope,
     grid,
     windows,
     hasLateEvents,
     points,
-    partials: partials.length === 0 ? [countAll] : partials,
+    partials: ofTiles,
   }
   const timed = groups.filter(({ isTimed }) => isTimed)
   return {
-    tiles: [entitiesTable(scope), tilesTable(windowed)],
+    tiles: [entitiesTable(scope, tiles === 'taken'), tilesTable(windowed, tiles === 'taken')],
     windows: (counts) => [
       ...windowedTable(windowed, counts),
       ...distinct.map((feature) => distinctTable({ scope, grid, hasLateEvents }, feature, context.inputs.of(feature))),
@@ -108,6 +116,8 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       ...groups.flatMap(({ table, isTimed }) => (isTimed ? [] : [`LEFT JOIN ${table} USING (entity, point)`])),
     ],
     timed,
+    partials: ofTiles,
+    ofEvents: plans.flatMap(({ feature, plan }) => (plan === null ? [feature] : [])),
   }
 }
 

@@ -6,10 +6,12 @@ export {
   rowOrder,
   type CompiledSlice,
   type SliceRange,
+  type SliceTiles,
   type Spans,
 } from './compile-slice.ts'
-export { eventFacts, rangesQuery, requiredColumns } from './events.ts'
+export { eventFacts, rangesQuery, requiredColumns, summedFloats } from './events.ts'
 export type { EventFacts } from './inputs.ts'
 export { dimensionRelation, joinKey, joinReads, validSince, type CompiledJoin, type JoinRead } from './joins.ts'
-export { eventRanges } from './time-grid.ts'
+export { keptRangesQuery, knownBy, tilesProblem, tileStart, type KeptColumn, type KeptTiles } from './kept-tiles.ts'
+export { eventRanges, type Stretch } from './time-grid.ts'
 export { tileCountsQuery, type TileCounts } from './windowed.ts'

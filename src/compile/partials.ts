@@ -1,5 +1,6 @@
 import type { FeatureDefinition } from '../definition/index.ts'
 import { nearestDouble, partsFor, roundedSum, shares } from './exact-sums.ts'
+import { keptEvent, keptFloatSum, keptInteger, keptValue, type KeptForm } from './kept-forms.ts'
 import { kindOf, rangeOf, valueColumn, type EventFacts, type Input, type Inputs } from './inputs.ts'
 import { quoteIdentifier } from './quote.ts'
 
@@ -13,6 +14,8 @@ export interface Partial {
   readonly ofEvents: string
   /** Aggregate over pieces of time (with their order in `piece`) that hold the partial in the column of its name. */
   readonly ofPieces: (where?: string) => string
+  /** How tables of tiles have it. */
+  readonly kept: KeptForm
 }
 
 /** How a feature's value follows from its partials. */
@@ -41,24 +44,47 @@ export interface PlanContext {
 
 const filter = (where?: string): string => (where === undefined ? '' : ` FILTER (WHERE ${where})`)
 
-function partial(name: string, ofEvents: string, merge: string | ((column: string) => string)): Partial {
+/** A partial whose column is named by what it is of which input. */
+function partial(
+  what: string,
+  input: Input,
+  ofEvents: string,
+  merge: string | ((column: string) => string),
+  form: (what: string, inputs: readonly Input[], column: string) => KeptForm = keptValue,
+): Partial {
+  const name = `${what} of ${input.label}`
   const column = quoteIdentifier(name)
   const call = typeof merge === 'string' ? `${merge}(${column})` : merge(column)
-  return { name, ofEvents, ofPieces: (where) => `${call}${filter(where)}` }
+  return { name, ofEvents, ofPieces: (where) => `${call}${filter(where)}`, kept: form(what, [input], column) }
 }
 
 /** Number of values. */
 export const countOf = (input: Input): Partial =>
-  partial(`count of ${input.label}`, input.sql === null ? 'count(*)' : `count(${valueColumn(input)})`, 'sum')
+  partial('count', input, input.sql === null ? 'count(*)' : `count(${valueColumn(input)})`, 'sum')
 
 /** Number of events with a value of either. */
 export function countOfEither(a: Input, b: Input): Partial {
   const isThere = (input: Input): string => (input.sql === null ? 'true' : `${valueColumn(input)} IS NOT NULL`)
   const either = `count(*) FILTER (WHERE ${isThere(a)} OR ${isThere(b)})`
-  return partial(`count of ${a.label} or ${b.label}`, either, 'sum')
+  const name = `count of ${a.label} or ${b.label}`
+  const column = quoteIdentifier(name)
+  return {
+    name,
+    ofEvents: either,
+    ofPieces: (where) => `sum(${column})${filter(where)}`,
+    kept: keptValue('count of either', [a, b], column),
+  }
 }
 
-export const countAll: Partial = partial('count of events', 'count(*)', 'sum')
+/** The number of a tile's events, in tables of tiles. No other partial's name is like it. */
+export const eventCount: Partial = {
+  name: 'events',
+  ofEvents: 'count(*)',
+  ofPieces: (where) => `sum("events")${filter(where)}`,
+  kept: keptValue('count', [{ label: 'events', sql: null }], '"events"'),
+}
+
+export const countAll: Partial = partial('count', { label: 'events', sql: null }, 'count(*)', 'sum')
 
 const bigint = (sql: string): string => `CAST(coalesce(${sql}, 0) AS BIGINT)`
 
@@ -75,7 +101,9 @@ function sumOf(input: Input, facts: EventFacts): Sum {
   if (number.kind === 'float') return floatSum(input, facts)
   const column = valueColumn(input)
   const isDecimal = number.kind === 'decimal'
-  const p = partial(`sum of ${input.label}`, isDecimal ? `sum(${column})` : `sum(CAST(${column} AS HUGEINT))`, 'sum')
+  const p = isDecimal
+    ? partial('sum', input, `sum(${column})`, 'sum')
+    : partial('sum', input, `sum(CAST(${column} AS HUGEINT))`, 'sum', keptInteger)
   return {
     partials: [p],
     exact: (merged) => merged(p),
@@ -90,14 +118,27 @@ function floatSum(input: Input, facts: EventFacts): Sum {
   // Not by FILTER: the share of what is not finite would be an error all the same.
   const finite = (share: string): string =>
     range.hasNonFinite ? `CASE WHEN isfinite(${double}) THEN ${share} END` : share
+  const names = parts.map((_, index) => `sum of ${input.label}${parts.length > 1 ? ` part ${index + 1}` : ''}`)
+  const nonFinite = range.hasNonFinite ? `non-finite of ${input.label}` : null
+  const forms = keptFloatSum(input, parts, {
+    sums: names.map(quoteIdentifier),
+    others: nonFinite === null ? null : quoteIdentifier(nonFinite),
+  })
+  const summed = (name: string, ofEvents: string, kept: KeptForm): Partial => ({
+    name,
+    ofEvents,
+    ofPieces: (where) => `sum(${quoteIdentifier(name)})${filter(where)}`,
+    kept,
+  })
   const sums = shares(double, parts).map((share, index) =>
-    partial(`sum of ${input.label}${parts.length > 1 ? ` part ${index + 1}` : ''}`, `sum(${finite(share)})`, 'sum'),
+    summed(names[index] as string, `sum(${finite(share)})`, forms.sums[index] as KeptForm),
   )
   const rounded = (merged: (partial: Partial) => string): string => roundedSum(sums.map(merged), parts)
-  if (!range.hasNonFinite) return { partials: sums, exact: rounded, double: rounded }
+  if (nonFinite === null) return { partials: sums, exact: rounded, double: rounded }
   // An infinity, or NaN where there are both or a NaN.
-  const others = partial(`non-finite of ${input.label}`, `sum(${double}) FILTER (WHERE NOT isfinite(${double}))`, 'sum')
-  const value = (merged: (partial: Partial) => string): string => `coalesce(${merged(others)}, ${rounded(merged)})`
+  const others = summed(nonFinite, `sum(${double}) FILTER (WHERE NOT isfinite(${double}))`, forms.others)
+  const value = (merged: (partial: Partial) => string): string =>
+    `coalesce(${withOneNaN(merged(others))}, ${rounded(merged)})`
   return { partials: [...sums, others], exact: value, double: value }
 }
 
@@ -113,8 +154,9 @@ function integerVariance(input: Input, facts: EventFacts): Plan | null {
       ? `CAST(${valueColumn(input)} AS HUGEINT)`
       : `CAST(CAST(${valueColumn(input)} AS DECIMAL(38, ${scale})) * ${10n ** BigInt(scale)} AS HUGEINT)`
   const n = countOf(input)
-  const sum = partial(`${scale === 0 ? '' : 'unscaled '}sum of ${input.label}`, `sum(${unscaled})`, 'sum')
-  const squares = partial(`squares of ${input.label}`, `sum(${unscaled} * ${unscaled})`, 'sum')
+  const what = scale === 0 ? 'sum' : 'unscaled sum'
+  const sum = partial(what, input, `sum(${unscaled})`, 'sum', keptInteger)
+  const squares = partial('squares', input, `sum(${unscaled} * ${unscaled})`, 'sum', keptInteger)
   return {
     partials: [n, sum, squares],
     value: (merged) => {
@@ -129,12 +171,15 @@ function integerVariance(input: Input, facts: EventFacts): Plan | null {
 
 const isFloat = (input: Input, facts: EventFacts): boolean => kindOf(input, facts).kind === 'float'
 
+/** Adding infinities gives a NaN of another sign than reading one. */
+const withOneNaN = (sql: string): string => `CASE WHEN isnan(${sql}) THEN CAST('NaN' AS DOUBLE) ELSE ${sql} END`
+
 /** 0.0 and -0.0 are equal, and which of the two came first must not show. */
 export const withoutMinusZero = (sql: string, input: Input, facts: EventFacts): string =>
   isFloat(input, facts) ? `${sql} + 0` : sql
 
 function extreme(input: Input, call: 'min' | 'max', facts: EventFacts): Plan {
-  const p = partial(`${call} of ${input.label}`, `${call}(${withoutMinusZero(valueColumn(input), input, facts)})`, call)
+  const p = partial(call, input, `${call}(${withoutMinusZero(valueColumn(input), input, facts)})`, call)
   return { partials: [p], value: (merged) => merged(p) }
 }
 
@@ -144,12 +189,12 @@ function edge(input: Input, what: 'first' | 'last', { facts, order }: PlanContex
   const column = valueColumn(input)
   const value = withoutMinusZero(column, input, facts)
   const event = `${call}({${[...order.fields, `value: ${value}`].join(', ')}}) FILTER (WHERE ${column} IS NOT NULL)`
-  const name = `${what} of ${input.label}`
   if (order.hasLateEvents) {
-    const p = partial(name, event, call)
+    const names = [...order.fields.map((field) => field.slice(0, field.indexOf(':'))), 'value']
+    const p = partial(what, input, event, call, (...of) => keptEvent(...of, names))
     return { partials: [p], value: (merged) => `${merged(p)}.value` }
   }
-  const p = partial(name, `(${event}).value`, (pieces) => `arg_${call}(${pieces}, piece)`)
+  const p = partial(what, input, `(${event}).value`, (pieces) => `arg_${call}(${pieces}, piece)`)
   return { partials: [p], value: (merged) => merged(p) }
 }
 
@@ -161,7 +206,7 @@ function histogram(input: Input, edges: readonly number[]): Plan {
     const above = index === 0 ? [] : [`${value} >= ${floatLiteral(edges[index - 1] as number)}`]
     const below = edge === null ? [] : [`${value} < ${floatLiteral(edge)}`]
     const held = [...above, ...below].join(' AND ')
-    return partial(`bin ${index + 1} of ${input.label} by ${edges.join(' ')}`, `count(*) FILTER (WHERE ${held})`, 'sum')
+    return partial(`bin ${index + 1} by ${edges.join(' ')}`, input, `count(*) FILTER (WHERE ${held})`, 'sum')
   })
   return {
     partials: [n, ...bins],
@@ -208,15 +253,12 @@ export function mergeablePlan(feature: FeatureDefinition, context: PlanContext, 
       return edge(input, feature.aggregate, context)
     case 'bool_and':
     case 'bool_or': {
-      const p = partial(
-        `${feature.aggregate} of ${input.label}`,
-        `${feature.aggregate}(${valueColumn(input)})`,
-        feature.aggregate,
-      )
+      const { aggregate } = feature
+      const p = partial(aggregate, input, `${aggregate}(${valueColumn(input)})`, aggregate)
       return { partials: [p], value: (merged) => merged(p) }
     }
     case 'rate': {
-      const hits = partial(`hits of ${input.label}`, `count(*) FILTER (WHERE ${valueColumn(input)})`, 'sum')
+      const hits = partial('hits', input, `count(*) FILTER (WHERE ${valueColumn(input)})`, 'sum')
       return {
         partials: [n, hits],
         value: (merged) => `CASE WHEN ${merged(n)} > 0 THEN CAST(${merged(hits)} AS DOUBLE) / ${merged(n)} END`,
@@ -236,7 +278,7 @@ export function mergeablePlan(feature: FeatureDefinition, context: PlanContext, 
     case 'time_since_last': {
       const { perMicro } = context.order
       const condition = input.sql === null ? '' : ` FILTER (WHERE ${valueColumn(input)} IS NOT NULL)`
-      const p = partial(`latest of ${input.label}`, `max(instant)${condition}`, 'max')
+      const p = partial('latest', input, `max(instant)${condition}`, 'max')
       return {
         partials: [p],
         value: (merged) => merged(p),

@@ -49,6 +49,13 @@ export interface Grid {
 
 /** Instants are of the years 1 to 9999. */
 export const beginning = -62_135_596_800_000_000n
+export const ending = 253_402_300_799_999_999n
+
+/** Times in `[from, to)`. */
+export interface Stretch {
+  readonly from: Micros
+  readonly to: Micros
+}
 
 /** How grid points, numbered from 1970 on, are found and placed. */
 interface Calendar {
@@ -193,17 +200,12 @@ function reach(
   return { back, offset: rows === 'on_change' ? 0n : (least ?? 0n) }
 }
 
-interface Span {
-  readonly from: Micros
-  readonly to: Micros
-}
-
 /** The points of rows in `[from, to)`, and the event times that they may see. */
 function points(
   calendar: Calendar,
   { back, offset }: { readonly back: bigint | null; readonly offset: bigint },
-  range: Span,
-): { readonly first: bigint; readonly end: bigint; readonly events: Span } {
+  range: Stretch,
+): { readonly first: bigint; readonly end: bigint; readonly events: Stretch } {
   const near = calendar.atOrBefore(range.from)
   const first = calendar.isExact && calendar.earliest(near) < range.from ? near + 1n : near
   // Where points are known to a day, the one after the last may still be in the range.
@@ -218,7 +220,7 @@ function points(
  * The event times that rows with a feature time in a range may see; both ranges are `[from, to)`.
  * @throws DEFINITION_INVALID for a window that is no length of time
  */
-export function eventRanges(definition: ViewDefinition): (range: Span) => Span {
+export function eventRanges(definition: ViewDefinition): (range: Stretch) => Stretch {
   const calendar = calendarOf(definition)
   const windows = reach(definition, windowsOf(definition, calendar).values())
   return (range) => points(calendar, windows, range).events
@@ -232,7 +234,7 @@ export function eventRanges(definition: ViewDefinition): (range: Span) => Span {
  */
 export function timeGrid(
   definition: ViewDefinition,
-  range: Span & { readonly rowWindows?: readonly string[] },
+  range: Stretch & { readonly rowWindows?: readonly string[] },
   alignment: bigint,
 ): Grid {
   const calendar = calendarOf(definition)

@@ -42,7 +42,8 @@ export function windowedTable(request: WindowRequest, counts: TileCounts | null)
     : [blocksTable(request, longest), windowedByBlocks(request, longest)]
 }
 
-export function tilesTable({ scope, partials, hasLateEvents }: WindowRequest): string {
+/** @param withPieces whether there are `kept_pieces`, made as these and of other events */
+export function tilesTable({ scope, partials, hasLateEvents }: WindowRequest, withPieces = false): string {
   const by = scope.keys.join(', ')
   const time = hasLateEvents ? 'tile, seen' : 'tile'
   const columns = partials.map(({ name, ofEvents }) => `    ${ofEvents} AS ${quoteIdentifier(name)}`)
@@ -52,7 +53,7 @@ FROM (
   SELECT
 ${[`    ${by}`, `    ${time}`, ...columns].join(',\n')}
   FROM events
-  GROUP BY ${by}, ${time}
+  GROUP BY ${by}, ${time}${withPieces ? `\n  UNION ALL BY NAME\n  SELECT ${[by, time, ...partials.map(({ name }) => quoteIdentifier(name))].join(', ')} FROM kept_pieces` : ''}
 ) AS tiles_by_key
 JOIN ${scope.table('entities')} USING (${by})`
 }

@@ -55,6 +55,7 @@ export const authoredViewSchema = z.strictObject({
   timeZone: text.optional(),
   rows: z.literal('on_change', "must be 'on_change', or left out for a row at every step").optional(),
   partitionBy: z.enum(['hour', 'day', 'month']).default('day'),
+  tiles: z.literal('keep', "must be 'keep', or left out").optional(),
   features: z.record(z.string(), authoredFeature),
   derived: z
     .record(

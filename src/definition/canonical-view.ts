@@ -13,7 +13,20 @@ import { checkLaws } from './laws.ts'
 export function canonicalView(view: FeatureView): ViewDefinition {
   const parsed = authoredViewSchema.safeParse(view)
   if (!parsed.success) throw malformed(view, parsed.error.issues)
-  const { kind: _, entity, source, features, derived, timeZone, rows, description, owner, tags, ...rest } = parsed.data
+  const {
+    kind: _,
+    entity,
+    source,
+    features,
+    derived,
+    timeZone,
+    rows,
+    tiles,
+    description,
+    owner,
+    tags,
+    ...rest
+  } = parsed.data
   const candidate = {
     ...rest,
     version: 1,
@@ -25,7 +38,7 @@ export function canonicalView(view: FeatureView): ViewDefinition {
         ? { name, sql: authored.text }
         : { name, sql: authored.sql.text, ...defined({ description: authored.description }) },
     ),
-    ...defined({ timeZone, rows, description, owner, tags }),
+    ...defined({ timeZone, rows, tiles, description, owner, tags }),
   } satisfies Omit<ViewDefinition, 'version'> & { version: 1 }
   checkLaws(candidate)
   return viewDefinitionSchema.parse(candidate)

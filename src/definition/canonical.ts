@@ -194,6 +194,8 @@ export const viewDefinitionSchema = z
     /** A row after each event in place of one at each grid point. */
     rows: z.literal('on_change').exactOptional(),
     partitionBy: z.enum(['hour', 'day', 'month']),
+    /** The view's tiles are kept in a table, to be read in place of events that were aggregated before. */
+    tiles: z.literal('keep').exactOptional(),
     features: z.array(featureSchema).min(1).readonly(),
     derived: z.array(derivedSchema).readonly(),
     audits: z.array(auditSchema).readonly(),

@@ -85,6 +85,11 @@ export interface FeatureViewOptions<
   readonly rows?: 'on_change'
   /** What one partition of the table holds; by default a day. */
   readonly partitionBy?: 'hour' | 'day' | 'month'
+  /**
+   * `keep`: what the events of each step add up to is kept in a table of its own, `<view>__tiles`, so that a new window, or a day of late
+   * events, does not read them all again. It changes no value.
+   */
+  readonly tiles?: 'keep'
   readonly features: F
   /** Columns computed from the row's other columns. */
   readonly derived?: D

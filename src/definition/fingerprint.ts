@@ -101,6 +101,17 @@ export function columnFingerprints(definition: ViewDefinition): ReadonlyMap<stri
   )
 }
 
+/**
+ * Hash of all that the values of a row expression over a view's events follow from, and which events and steps of time there are: not of
+ * what is made of them.
+ * @param sql null: the events themselves
+ */
+export function inputFingerprint(definition: ViewDefinition, sql: string | null): string {
+  const argument = sql === null ? null : ({ kind: 'sql', sql } as const)
+  const feature = { name: 'input', aggregate: 'count', argument, where: null, windows: ['lifetime'] } as const
+  return hash({ ...commonPart({ ...definition, features: [feature] }), input: sql === null ? null : normalizeSql(sql) })
+}
+
 /** Hash of all that decides which rows a view has: two with the same have the same keys and feature times. */
 export function rowsFingerprint(definition: ViewDefinition): string {
   const windows = definition.features.flatMap((feature) => feature.windows.map((text) => reachOf(text)))
@@ -190,6 +201,7 @@ function metadataPart(definition: ViewDefinition): unknown {
     ),
     derived: derived.map((column) => [column.name, column.description ?? null]),
     audits,
+    ...(definition.tiles === undefined ? {} : { tiles: definition.tiles }),
   }
 }
 

@@ -80,6 +80,7 @@ export {
 export {
   columnFingerprints,
   featureFingerprints,
+  inputFingerprint,
   rowsFingerprint,
   SEMANTICS_VERSION,
   viewFingerprint,

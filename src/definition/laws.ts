@@ -75,6 +75,12 @@ function checkTable(what: string, table: string, refuse: Refuse): void {
 }
 
 function checkNames({ name, entity, source, features, derived }: ViewDefinition, refuse: Refuse): void {
+  if (name.endsWith(ofTiles))
+    refuse(
+      {},
+      `its name ends in ${ofTiles}`,
+      'So do the tables that keep the tiles of other views: choose another name.',
+    )
   const named: (readonly [string, string, Place])[] = [
     ['the view', name, {}],
     [`entity ${entity.name}`, entity.name, {}],
@@ -97,6 +103,9 @@ function checkNames({ name, entity, source, features, derived }: ViewDefinition,
       refuse(place, `${what} has a name that begins with __`, 'Such names are kept for Hindcast’s own columns.')
   }
 }
+
+/** Ends the names of tables that keep the tiles of views. */
+const ofTiles = '__tiles'
 
 function checkKeys({ entity }: ViewDefinition, refuse: Refuse): void {
   if (entity.keys.length === 0)

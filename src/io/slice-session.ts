@@ -4,7 +4,9 @@ import {
   compileSlice,
   eventFacts,
   joinKey,
+  keptRangesQuery,
   rangesQuery,
+  summedFloats,
   tileCountsQuery,
   validSince,
   type CompiledJoin,
@@ -36,7 +38,7 @@ export async function computeInSession(
   const types = new Map((await db.describe('FROM events', options)).map(({ name, type }) => [name, String(type)]))
   const ranges = rangesQuery(definition, types)
   const [found = null] = ranges === null ? [] : await db.rows<Readonly<Record<string, unknown>>>(ranges, options)
-  const facts = eventFacts(definition, types, found)
+  const facts = eventFacts(definition, types, found, await keptRanges(db, definition, range, types, options))
   const compiled = compileSlice(definition, range, facts)
   for (const statement of compiled.tiles) await db.run(statement, options)
   const [counts = null] = await db.rows<TileCounts>(tileCountsQuery, options)
@@ -67,4 +69,17 @@ function ambiguous({ join }: CompiledJoin, row: Readonly<Record<string, unknown>
       context: { join: name, table },
     },
   )
+}
+
+async function keptRanges(
+  db: DuckDb,
+  definition: ViewDefinition,
+  { sourceSchema, tiles }: SliceRange,
+  types: ReadonlyMap<string, string>,
+  options: QueryOptions,
+): Promise<Readonly<Record<string, unknown>> | null> {
+  if (tiles?.hasKept !== true) return null
+  const query = keptRangesQuery(definition, sourceSchema, summedFloats(definition, types))
+  const [found = null] = query === null ? [] : await db.rows<Readonly<Record<string, unknown>>>(query, options)
+  return found
 }

@@ -142,14 +142,14 @@ async function requireSameBySpans(
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** Another slice's tables would be in the way of the next. */
-async function dropTables(db: DuckDb): Promise<void> {
+export async function dropTables(db: DuckDb): Promise<void> {
   const tables = await db.rows<{ table_name: string }>('SELECT table_name FROM duckdb_tables()')
   for (const { table_name } of tables) await db.run(`DROP TABLE ${quoted(table_name)}`)
 }
 
 const io = localFiles()
 
-const dayOf = (schema: Schema): PartitionSpec => ({
+export const dayOf = (schema: Schema): PartitionSpec => ({
   specId: 0,
   fields: [
     {
@@ -161,7 +161,7 @@ const dayOf = (schema: Schema): PartitionSpec => ({
   ],
 })
 
-const schemaOf = (types: Readonly<Record<string, IcebergType>>): Schema => ({
+export const schemaOf = (types: Readonly<Record<string, IcebergType>>): Schema => ({
   schemaId: 0,
   fields: Object.entries(types).map(([name, type], index) => ({
     id: index + 1,
@@ -178,7 +178,7 @@ function withIds(type: IcebergType, from: number): IcebergType {
   return { ...type, keyId: from, valueId: from + 1, value: withIds(type.value, from + 2) }
 }
 
-async function createTable(
+export async function createTable(
   db: DuckDb,
   name: string,
   types: Readonly<Record<string, PrimitiveType>>,
