@@ -19,7 +19,7 @@ export function planDocument(plan: BackfillPlan, input: BackfillInput): unknown 
       reason: partition.reason,
       ...describeCause(plan, partition),
     })),
-    sliceList: plan.slices.map(({ partitions, inputRows, inputBytes, address, isCarried }) => ({
+    sliceList: plan.slices.map(({ partitions, inputRows, inputBytes, address, isCarried, tiles }) => ({
       from: partitions[0]?.key,
       through: partitions.at(-1)?.key,
       partitions: partitions.length,
@@ -28,6 +28,8 @@ export function planDocument(plan: BackfillPlan, input: BackfillInput): unknown 
       address,
       // Columns that are taken from the published files.
       ...(isCarried === true ? { carried: Object.keys(plan.carried?.columns ?? {}) } : {}),
+      // Partitions of events that come from kept tiles, and those whose tiles it leaves.
+      ...(tiles === undefined ? {} : { tiles: { read: tiles.read.length, kept: tiles.keep.length } }),
     })),
   }
 }
@@ -119,6 +121,7 @@ export function renderPlan(plan: BackfillPlan): string {
       : [
           `${count(summary.todoPartitions)} of ${plural(total, 'partition')} to compute in ${plural(summary.slices, 'slice')}, reading ${count(summary.inputRows)} source rows (${bytes(summary.inputBytes)}).`,
           ...carriedLine(plan),
+          ...tilesLines(plan),
           estimateLine(plan),
         ]),
   ]
@@ -130,6 +133,18 @@ function carriedLine({ slices, carried }: BackfillPlan): string[] {
   return partitions === 0 || carried === undefined
     ? []
     : [`In ${plural(partitions, 'partition')}, ${plural(Object.keys(carried.columns).length, 'column')} carried over.`]
+}
+
+function tilesLines({ summary: { tiles }, definition: { partitionBy } }: BackfillPlan): string[] {
+  if (tiles === undefined) return []
+  const { windows, fromTiles, rows, bytes: size, kept, problem } = tiles
+  const taken = `Of ${plural(windows, partitionBy)} of events in their windows, ${count(fromTiles)} from kept tiles (${plural(rows, 'row')}, ${bytes(size)}).`
+  const leaves = `Leaves the tiles of ${plural(kept, partitionBy)} in ${tiles.table}.`
+  return [
+    ...(fromTiles === 0 ? [] : [taken]),
+    ...(problem === null ? [] : [`Tiles are not read: ${problem}.`]),
+    ...(kept === 0 ? [] : [leaves]),
+  ]
 }
 
 function estimateLine({ summary: { estimate } }: BackfillPlan): string {

@@ -13,5 +13,5 @@ export { eventFacts, rangesQuery, requiredColumns, summedFloats } from './events
 export type { EventFacts } from './inputs.ts'
 export { dimensionRelation, joinKey, joinReads, validSince, type CompiledJoin, type JoinRead } from './joins.ts'
 export { keptRangesQuery, knownBy, tilesProblem, tileStart, type KeptColumn, type KeptTiles } from './kept-tiles.ts'
-export { eventRanges, type Stretch } from './time-grid.ts'
+export { allTime, eventRanges, type Stretch } from './time-grid.ts'
 export { tileCountsQuery, type TileCounts } from './windowed.ts'

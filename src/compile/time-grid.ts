@@ -49,13 +49,17 @@ export interface Grid {
 
 /** Instants are of the years 1 to 9999. */
 export const beginning = -62_135_596_800_000_000n
-export const ending = 253_402_300_799_999_999n
+/** A whole day, the last that there is. */
+export const ending = 253_402_214_400_000_000n
 
 /** Times in `[from, to)`. */
 export interface Stretch {
   readonly from: Micros
   readonly to: Micros
 }
+
+/** All that can be read. */
+export const allTime: Stretch = { from: beginning, to: ending }
 
 /** How grid points, numbered from 1970 on, are found and placed. */
 interface Calendar {

@@ -123,6 +123,24 @@ export interface PlanSummary {
   readonly approval: ApprovalPolicy
   readonly concurrency: number
   readonly onPublished: DownstreamWorkflow | null
+  /** Where the view's tiles are kept. */
+  readonly tiles?: TilesSummary
+}
+
+/** What a run takes from kept tiles. */
+export interface TilesSummary {
+  /** `namespace.table` */
+  readonly table: string
+  /** Partitions of events that the slices' windows see, and those among them that come from tiles; each slice counted for itself. */
+  readonly windows: number
+  readonly fromTiles: number
+  /** Rows and file bytes of the tiles that are read. */
+  readonly rows: number
+  readonly bytes: number
+  /** Partitions whose tiles the run leaves. */
+  readonly kept: number
+  /** Why tiles are not read, or some are not. */
+  readonly problem: string | null
 }
 
 /** What a run will take, judged by what the last one took; null where none tells. */

@@ -33,6 +33,7 @@ export {
   type RunEstimate,
   type SliceSummary,
   type StagedSnapshot,
+  type TilesSummary,
 } from './backfill.ts'
 export {
   catalogSchema,
@@ -77,12 +78,15 @@ export { parsePeriod, type Period } from './period.ts'
 export type {
   ChangedFile,
   DefinitionChanges,
+  KeptPartition,
   PartitionCause,
   Plan,
   PlannedJoin,
   PlannedPartition,
   PlannedSlice,
+  PlannedTiles,
   SlicePartition,
+  SliceTilesPlan,
 } from './plan.ts'
 export {
   buildRecordSchema,

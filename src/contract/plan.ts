@@ -51,10 +51,49 @@ export interface PlannedSlice {
   readonly partitions: readonly SlicePartition[]
   /** Indices into the plan's source files, as ranges `[first, end)`. */
   readonly files: readonly (readonly [first: number, end: number])[]
+  /** Rows and bytes of the source files that are read: without those that kept tiles stand in for. */
   readonly inputRows: number
   readonly inputBytes: number
   /** Whether feature columns are taken from what the table shows, see the plan's `carried`. */
   readonly isCarried?: boolean
+  /** Where the view's tiles are kept. */
+  readonly tiles?: SliceTilesPlan
+}
+
+/** Which events a slice takes from kept tiles, and which tiles it leaves. */
+export interface SliceTilesPlan {
+  /** Indices into the plan's files of tiles. */
+  readonly read: readonly number[]
+  /** Those of the slice's source files that are read beside them; all, where a file of tiles has gone since. */
+  readonly files: PlannedSlice['files']
+  /** Event times that they are read for, `[from, to)` in microseconds. */
+  readonly fromSource: readonly { readonly from: string; readonly to: string }[]
+  readonly keep: readonly KeptPartition[]
+}
+
+/** A partition of the table of tiles that a slice writes. */
+export interface KeptPartition {
+  readonly ordinal: number
+  /** Made of what its tiles are made from, what they have, and what the file replaces. */
+  readonly path: string
+  /** Columns that are taken from a file that is there, which is as new and lacks others: its index into the plan's. */
+  readonly carried?: { readonly file: number; readonly columns: readonly string[] }
+}
+
+/** The table that keeps a view's tiles, as a plan uses it. */
+export interface PlannedTiles<TableSchema = unknown> {
+  /** `namespace.table` */
+  readonly table: string
+  readonly location: string
+  /** With the columns that the run adds. */
+  readonly schema: TableSchema
+  /** Files that slices read, each the tiles of one partition. */
+  readonly files: readonly {
+    readonly ordinal: number
+    readonly path: string
+    readonly rows: number
+    readonly bytes: number
+  }[]
 }
 
 /** A join of a view's source: what is read of its table. */
@@ -115,5 +154,6 @@ export interface Plan<View = unknown, TableSchema = unknown, SourceScan = unknow
   /** Entries that the ledger had lost, as the table alone tells them. */
   readonly recovered: Readonly<Record<string, LedgerEntry>>
   readonly slices: readonly PlannedSlice[]
+  readonly tiles?: PlannedTiles<TableSchema>
   readonly createdAt: string
 }

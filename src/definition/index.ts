@@ -77,6 +77,7 @@ export {
   type Window,
   type WindowLength,
 } from './features.ts'
+export { tilesSuffix } from './laws.ts'
 export {
   columnFingerprints,
   featureFingerprints,

@@ -75,10 +75,10 @@ function checkTable(what: string, table: string, refuse: Refuse): void {
 }
 
 function checkNames({ name, entity, source, features, derived }: ViewDefinition, refuse: Refuse): void {
-  if (name.endsWith(ofTiles))
+  if (name.endsWith(tilesSuffix))
     refuse(
       {},
-      `its name ends in ${ofTiles}`,
+      `its name ends in ${tilesSuffix}`,
       'So do the tables that keep the tiles of other views: choose another name.',
     )
   const named: (readonly [string, string, Place])[] = [
@@ -104,8 +104,8 @@ function checkNames({ name, entity, source, features, derived }: ViewDefinition,
   }
 }
 
-/** Ends the names of tables that keep the tiles of views. */
-const ofTiles = '__tiles'
+/** Ends the names of tables that keep the tiles of views, and of no view. */
+export const tilesSuffix = '__tiles'
 
 function checkKeys({ entity }: ViewDefinition, refuse: Refuse): void {
   if (entity.keys.length === 0)

@@ -18,6 +18,8 @@ import { tempDir } from './temp-dir.ts'
 export interface OtherFeatures {
   readonly features: string
   readonly derived?: string
+  /** Further members of the view. */
+  readonly view?: string
 }
 
 const definition = (window: string, other?: OtherFeatures): string => `
@@ -25,7 +27,7 @@ import { avg, count, entity, featureView, last, max, source, sql, sum } from 'hi
 const shop = entity({ name: 'shop', keys: { shop: 'string' } })
 const sales = source({ name: 'sales', table: 'raw.sales', eventTime: 'at' })
 export const shopSales = featureView({
-  name: 'shop_sales', entity: shop, source: sales, every: '1d',
+  name: 'shop_sales', entity: shop, source: sales, every: '1d', ${other?.view ?? ''}
   features: { ${other?.features ?? `sales: count({ over: ['${window}'] }), amount: sum('amount', { over: ['${window}'] })`} },
   derived: { ${other?.derived ?? ''} },
 })

@@ -14,6 +14,7 @@ import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitionQueries, writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { keepTiles } from './keep-tiles.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
 import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
@@ -130,13 +131,18 @@ async function compute(
       otherwise: 'DEFINITION_INVALID' as const,
       ...(signal === undefined ? {} : { signal }),
     }
+    const finish = async (written: readonly DataFile[]) => ({
+      files: written,
+      rejectedRows: rows.rejectedRows,
+      tiles: await keepTiles(runtime, db, { plan, slice, kept: rows.kept, scratchDir, options: engineOptions }),
+    })
     const progress = (before: number) => (rowsWritten: bigint) =>
       onProgress?.({ phase: 'write', rows: before + Number(rowsWritten) })
     const { spans } = rows
     if (spans === null) {
       const [query, sortBy] = [rows.select, rowOrder(definition)]
       const written = await writePartitions(db, { ...request, query, sortBy, onProgress: progress(0) })
-      return { files: written, rejectedRows: rows.rejectedRows }
+      return await finish(written)
     }
     const written: DataFile[] = []
     let rowsWritten = 0
@@ -152,9 +158,9 @@ async function compute(
       rowsWritten += files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
       written.push(...files)
     }
-    return { files: written, rejectedRows: rows.rejectedRows }
+    return await finish(written)
   }
-  const { files, rejectedRows } = await runtime.withEngine(work, { threads: threadsOf(runtime, plan, slice) })
+  const { files, rejectedRows, tiles } = await runtime.withEngine(work, { threads: threadsOf(runtime, plan, slice) })
 
   const result: SliceResult = {
     version: 1,
@@ -166,6 +172,7 @@ async function compute(
       bytes: Number(file.fileSizeInBytes),
     })),
     rejectedRows,
+    ...(tiles === null ? {} : { tiles }),
   }
   await runtime.io.replace(sliceResultPath(plan.runsFolder, slice), toJsonBytes(result))
   return result

@@ -27,6 +27,7 @@ import {
 import { estimateRun } from './estimate.ts'
 import { judgePartitions } from './judge-partitions.ts'
 import { estimatedRowWidth, planSlices } from './plan-slices.ts'
+import { planTiles } from './plan-tiles.ts'
 import { recoverLedger } from './recover-ledger.ts'
 import { partitionAddress } from './slice-address.ts'
 import { plainSchema, type SourceScan } from './source-scan.ts'
@@ -170,7 +171,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const todo = planned.filter(({ reason }) => reason !== 'fresh')
   const rowWidth = estimatedRowWidth(source.schema, columns)
   const concurrency = input.concurrency ?? config.limits.concurrency
-  const slices = planSlices({
+  const cut = planSlices({
     todo,
     carriedKeys: carried?.keys ?? new Set(),
     partitions,
@@ -183,6 +184,20 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
         partition,
         (live.get(partition.ordinal) ?? []).map(({ filePath }) => filePath),
       ),
+  })
+  const {
+    slices,
+    tiles,
+    summary: tilesSummary,
+  } = await planTiles(runtime, {
+    definition,
+    source,
+    files,
+    outputSchema: schema,
+    engine,
+    slices: cut,
+    carried: carried?.columns ?? null,
+    keeps: input.asOf === undefined,
   })
 
   const planHash = sha256(
@@ -220,6 +235,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       approval: input.requireApproval === true ? 'always' : config.approval,
       concurrency,
       onPublished: config.onPublished ?? null,
+      ...(tilesSummary === undefined ? {} : { tiles: tilesSummary }),
     },
     run: { workflowId: '', folder: '' },
     definition,
@@ -245,6 +261,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     changedFiles,
     recovered,
     slices,
+    ...(tiles === undefined ? {} : { tiles }),
     createdAt: new Date(runtime.now()).toISOString(),
   }
 }

@@ -10,20 +10,30 @@ const summarySchema = z.strictObject({
   upperBound: base64.optional(),
 })
 
+const manifestSchema = z.strictObject({
+  manifestPath: z.string(),
+  manifestLength: z.string(),
+  partitionSpecId: z.int(),
+  addedFilesCount: z.int(),
+  addedRowsCount: z.string(),
+  partitions: z.array(summarySchema).optional(),
+})
+
 const sliceResultSchema = z.strictObject({
   version: z.literal(1),
-  manifest: z
-    .strictObject({
-      manifestPath: z.string(),
-      manifestLength: z.string(),
-      partitionSpecId: z.int(),
-      addedFilesCount: z.int(),
-      addedRowsCount: z.string(),
-      partitions: z.array(summarySchema).optional(),
-    })
-    .nullable(),
+  manifest: manifestSchema.nullable(),
   files: z.array(z.strictObject({ ordinal: z.int(), path: z.string(), rows: z.int(), bytes: z.int() })),
   rejectedRows: z.int(),
+  /** Tiles that it left, for their table; or why it could not. */
+  tiles: z
+    .union([
+      z.strictObject({
+        manifest: manifestSchema,
+        files: z.array(z.strictObject({ ordinal: z.int(), path: z.string(), bytes: z.int() })),
+      }),
+      z.strictObject({ problem: z.string() }),
+    ])
+    .optional(),
 })
 
 /** What a finished slice left at its address; `manifest` is null when no partition of it has a row. */

@@ -1,4 +1,4 @@
-import { carriedSelect, requiredColumns, type CompiledSlice } from '../../compile/index.ts'
+import { allTime, carriedSelect, requiredColumns, type CompiledSlice, type SliceTiles } from '../../compile/index.ts'
 import { HindcastError, type Micros, type PlannedSlice } from '../../contract/index.ts'
 import { windowTexts, withoutColumns, type ViewDefinition } from '../../definition/index.ts'
 import { and, greaterThanOrEqual, lessThan, planScan } from '../../iceberg/index.ts'
@@ -9,6 +9,7 @@ import { computeInSession } from '../slice-session.ts'
 import { tableRelation, type TableRelation } from '../table-read.ts'
 import { joinDimensions } from './join-dimensions.ts'
 import type { BackfillPlan } from './plan.ts'
+import { keptRelation } from './read-tiles.ts'
 import { slicedScan } from './source-scan.ts'
 import { targetIdentifier } from './target.ts'
 
@@ -24,6 +25,8 @@ export interface SliceRows extends AsyncDisposable {
   readonly spans: CompiledSlice['spans']
   /** Source rows in the slice's range that have no key. */
   readonly rejectedRows: number
+  /** What its tiles leave in their table; null where they cannot be kept. */
+  readonly kept: CompiledSlice['kept']
 }
 
 /**
@@ -49,7 +52,13 @@ export async function sliceRows(
   const rejectedRows = computed?.rejectedRows ?? 0
   const done = (select: string, spans: CompiledSlice['spans']): SliceRows => {
     const held = stack.move()
-    return { select, spans, rejectedRows, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() }
+    return {
+      select,
+      spans,
+      rejectedRows,
+      kept: computed?.kept ?? null,
+      [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
+    }
   }
   if (carried === null) return done(computed?.select ?? '', computed?.spans ?? null)
   const relation = stack.use(await carriedRelation(runtime, db, plan, range, carried, options))
@@ -74,9 +83,11 @@ async function computedRows(
 ): Promise<SliceRows> {
   const { source, target } = plan
   await using stack = new AsyncDisposableStack()
+  const ofTiles = await keptRelation(runtime, db, plan, slice.tiles?.read ?? [], options)
+  if (ofTiles !== null) stack.use(ofTiles)
   const names = source.schema.fields.map(({ name }) => name)
   const relation = await tableRelation(db, {
-    ...slicedScan(source, slice.files),
+    ...slicedScan(source, ofTiles === null ? slice.files : (slice.tiles?.files ?? [])),
     columns: requiredColumns(definition, names),
     io: await runtime.filesOf(tableIdentifier(source.table)),
     options,
@@ -90,15 +101,25 @@ async function computedRows(
     outputSchema: target.schema,
     rowWindows: windowTexts(plan.definition),
   }
-  const { select, spans, rejected } = await computeInSession(db, definition, { ...range, ...shapes }, options)
+  if (ofTiles !== null) await db.run(`CREATE TEMP VIEW kept_tiles AS FROM ${ofTiles.sql}`, options)
+  const tiles = sliceTiles(slice, ofTiles !== null)
+  const sliceRange = { ...range, ...shapes, ...(tiles === null ? {} : { tiles }) }
+  const { select, spans, rejected, kept } = await computeInSession(db, definition, sliceRange, options)
   const [counted] = await db.rows<{ rejected: bigint | number }>(rejected, options)
   const held = stack.move()
   return {
     select,
     spans,
     rejectedRows: Number(counted?.rejected ?? 0),
+    kept,
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
+}
+
+function sliceTiles({ tiles }: PlannedSlice, hasKept: boolean): SliceTiles | null {
+  if (tiles === undefined) return null
+  if (!hasKept) return { fromSource: [allTime], hasKept }
+  return { fromSource: tiles.fromSource.map(({ from, to }) => ({ from: BigInt(from), to: BigInt(to) })), hasKept }
 }
 
 /** What the table shows of the slice's keys, feature times and carried columns. */

@@ -11,6 +11,7 @@ import {
 } from '../../iceberg/index.ts'
 import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { commitTiles } from './commit-tiles.ts'
 import { finishedSlices } from './compute-slice.ts'
 import { readPlan, type BackfillPlan } from './plan.ts'
 import { decodeManifestFacts } from './slice-result.ts'
@@ -43,6 +44,8 @@ export function stagedSnapshotId(plan: BackfillPlan, head: bigint | null): bigin
 export async function stageSnapshot(runtime: Runtime, request: { readonly plan: string }): Promise<StagedSnapshot> {
   const plan = await readPlan(runtime, request.plan)
   const { snapshot, head } = await stageOnHead(runtime, plan)
+  // Whatever the audits say: they are true of the source.
+  await commitTiles(runtime, plan)
   return describeStaged(plan, snapshot, head)
 }
 

@@ -1,6 +1,6 @@
 /** The table that keeps a view's tiles. */
 import { knownBy, tileStart, type KeptTiles } from '../../compile/index.ts'
-import type { ViewDefinition } from '../../definition/index.ts'
+import { tilesSuffix, type ViewDefinition } from '../../definition/index.ts'
 import {
   type DataFile,
   type NestedField,
@@ -26,8 +26,12 @@ export const tileTableProperties = (view: string): Readonly<Record<string, strin
 
 export const tileTableIdentifier = (runtime: Runtime, view: string): TableIdentifier => ({
   namespace: [runtime.settings.config.namespace],
-  name: `${view}__tiles`,
+  name: `${view}${tilesSuffix}`,
 })
+
+/** The view whose tiles a table of this name keeps; null for the name of any other table. */
+export const viewOfTiles = ({ name }: TableIdentifier): string | null =>
+  name.endsWith(tilesSuffix) ? name.slice(0, -tilesSuffix.length) : null
 
 /** The type as which tiles keep a value; null for one that they do not keep, since files do not give it back as it was. */
 function keptType({ type }: DuckDbColumn): PrimitiveType | null {

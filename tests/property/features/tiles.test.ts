@@ -21,7 +21,7 @@ import { expectedRows, outputTypes } from './outcome.ts'
 const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 4)
 const day = 86_400_000_000n
 const beginning = -62_135_596_800_000_000n
-const ending = 253_402_300_799_999_999n
+const ending = 253_402_214_400_000_000n
 const dayBefore = (instant: bigint): bigint => instant - (((instant % day) + day) % day)
 
 const io = localFiles()
@@ -137,10 +137,7 @@ function between(days: readonly Stretch[]): Stretch[] {
   })
 }
 
-const everAgo = ({ windows: _, ...feature }: FeatureDefinition): FeatureDefinition => ({
-  ...feature,
-  windows: ['lifetime'],
-})
+const everAgo = (feature: FeatureDefinition): FeatureDefinition => ({ ...feature, windows: ['lifetime'] })
 
 test('rows have the same bytes, whichever days come from kept tiles', { timeout: 900_000 }, async () => {
   await using scratch = await tempDir()

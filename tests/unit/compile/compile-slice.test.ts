@@ -60,14 +60,14 @@ const rangeOf = (setup: Setup, from = '2001-01-02', to = '2001-01-03') => {
 async function compute(
   setup: Setup,
   events: string,
-  options: { from?: string; to?: string; threads?: number } = {},
+  options: { from?: string; to?: string; threads?: number; columns?: string } = {},
 ): Promise<Row[]> {
   await using scratch = await tempDir()
   await using db = await openDuckDb({ threads: options.threads ?? 1, memoryLimit: '1GB', tempDirectory: scratch.path })
   await db.run(`CREATE TEMP TABLE source_rows AS ${events}`)
   const { select, orderBy } = await computeInSession(db, define(setup), rangeOf(setup, options.from, options.to))
   // Awaited here: the engine must not be closed under its query.
-  return await db.rows(`FROM (${select}) ORDER BY ${orderBy}`)
+  return await db.rows(`SELECT ${options.columns ?? '*'} FROM (${select}) ORDER BY ${orderBy}`)
 }
 
 const over = (aggregate: FeatureDefinition['aggregate'], window = '1d', name = 'v') =>
@@ -111,6 +111,18 @@ test('the sample of one value has no spread, also when it is an infinity; with t
   const spread = { features: [over('stddev')], valueType: 'double' } as const
   expect(await compute(spread, values('DOUBLE', ["'inf'", 'NULL']))).toMatchObject([{ stddev_1d: null }])
   expect(await compute(spread, values('DOUBLE', ["'inf'", "'1'"]))).toMatchObject([{ stddev_1d: Number.NaN }])
+})
+
+test('a sum of both infinities is the NaN that is among the values elsewhere, to its sign', async () => {
+  const sum = { features: [over('sum'), over('avg')], valueType: 'double' } as const
+  const columns = 'CAST(sum_1d AS VARCHAR) AS sum, CAST(avg_1d AS VARCHAR) AS avg'
+  for (const given of [
+    ["'inf'", "'-inf'"],
+    ["'-inf'", "'1'", "'inf'"],
+    ["'nan'", "'1'"],
+    ["'nan'", "'-inf'"],
+  ])
+    expect(await compute(sum, values('DOUBLE', given), { columns })).toEqual([{ sum: 'nan', avg: 'nan' }])
 })
 
 test('decimals add up exactly', async () => {
