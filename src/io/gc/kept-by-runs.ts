@@ -32,7 +32,14 @@ const planSchema = z.object({
   source: z.object({ table: z.string(), snapshotId: z.string() }),
   pin: z.object({ sources: z.record(z.string(), z.string()) }).optional(),
   carried: z.object({ snapshotId: z.string() }).optional(),
-  slices: z.array(z.object({ address: z.string(), partitions: z.array(z.object({ path: z.string() })) })),
+  slices: z.array(
+    z.object({
+      address: z.string(),
+      partitions: z.array(z.object({ path: z.string() })),
+      tiles: z.object({ keep: z.array(z.object({ path: z.string() })) }).optional(),
+    }),
+  ),
+  tiles: z.object({ files: z.array(z.object({ path: z.string() })) }).optional(),
 })
 type KeptPlan = z.infer<typeof planSchema>
 
@@ -72,8 +79,10 @@ export async function keptByRuns({ io, runs, sliceResults, sinceMs }: KeptByRuns
       if (isOpen || run.files.some(({ path }) => path === `${run.folder}/plan.json`)) everything = true
       return
     }
-    for (const { address, partitions: members } of plan.slices) {
+    for (const { path } of plan.tiles?.files ?? []) paths.add(normalizeUri(path))
+    for (const { address, partitions: members, tiles } of plan.slices) {
       addresses.add(address)
+      for (const { path } of tiles?.keep ?? []) paths.add(normalizeUri(path))
       for (const { path } of members) {
         paths.add(normalizeUri(path))
         if (isOpen) partitions.add(folderOf(normalizeUri(path)))

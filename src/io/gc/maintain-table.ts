@@ -10,12 +10,13 @@ import {
 import {
   ancestorsOf,
   booleanProperty,
+  qualifiedName,
   type ListedFile,
   type Snapshot,
   type Table,
   type TableMetadata,
 } from '../../iceberg/index.ts'
-import { loadIfExists } from '../backfill/index.ts'
+import { loadIfExists, viewOfTiles } from '../backfill/index.ts'
 import { tableIdentifier } from '../catalog-names.ts'
 import type { WarehouseFiles } from '../files/index.ts'
 import {
@@ -56,7 +57,7 @@ export async function maintainTable(
   { table, sourceSnapshots, input }: MaintainTableRequest,
   options: MaintainOptions = {},
 ): Promise<TableMaintenance> {
-  const folder = runsFolder(runtime.warehouse, table)
+  const folder = runsFolder(runtime.warehouse, ownerOf(table))
   const dryRun = input.dryRun === true
   await using sweep =
     dryRun || !(await hasFiles(runtime.io, folder)) ? noSweep : await announceSweep(runtime.io, folder)
@@ -71,6 +72,12 @@ export async function maintainTable(
     work.problem = { code: error.code, reason: error.message, hint: error.hint ?? null }
   }
   return work.report
+}
+
+/** The table whose runs write a table: of one that keeps tiles that of the view. */
+function ownerOf(table: string): string {
+  const { namespace, name } = tableIdentifier(table)
+  return qualifiedName({ namespace, name: viewOfTiles({ namespace, name }) ?? name })
 }
 
 interface Times {
@@ -167,7 +174,8 @@ class TableWork {
       sliceResults: runs.sliceResults,
       sinceMs: times.sinceMs,
     })
-    await this.#garbage.remove('slice result', kept.staleResults)
+    const isOwner = ownerOf(this.#request.table) === this.#request.table
+    if (isOwner) await this.#garbage.remove('slice result', kept.staleResults)
     let metadata: TableMetadata | null = null
     if (loaded === null) await this.#withoutTable(kept)
     else {
@@ -176,7 +184,7 @@ class TableWork {
       await this.#removeOrphans(after, kept)
       metadata = after.metadata
     }
-    await this.#removeRunFolders(metadata)
+    if (isOwner) await this.#removeRunFolders(metadata)
   }
 
   /** Runs that may go on, or be gone on with: those that published have nothing more to come. */

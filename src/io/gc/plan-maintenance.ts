@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { summaryKeys, type MaintenanceInput, type MaintenancePlan } from '../../contract/index.ts'
 import { ancestorsOf, qualifiedName, type Table } from '../../iceberg/index.ts'
-import { loadIfExists } from '../backfill/index.ts'
+import { loadIfExists, tileTableIdentifier } from '../backfill/index.ts'
 import { tableIdentifier } from '../catalog-names.ts'
 import { loadDefinitions } from '../project.ts'
 import { readJsonOrNull, runsFolder } from '../run-store.ts'
@@ -22,8 +22,13 @@ export async function planMaintenance(
 ): Promise<MaintenancePlan> {
   const { namespace } = runtime.settings.config
   const { views } = await loadDefinitions(runtime.settings)
-  const ofViews = [...views.keys()].map((view) => `${namespace}.${view}`)
-  const featureTables = [...new Set([...ofViews, ...(await tablesOf(runtime, namespace))])].sort()
+  const present = await tablesOf(runtime, namespace)
+  const tilesOf = (view: string): string[] => {
+    const name = qualifiedName(tileTableIdentifier(runtime, view))
+    return views.get(view)?.definition.tiles !== undefined || present.includes(name) ? [name] : []
+  }
+  const ofViews = [...views.keys()].flatMap((view) => [`${namespace}.${view}`, ...tilesOf(view)])
+  const featureTables = [...new Set([...ofViews, ...present])].sort()
   const chosen = [...new Set(tables ?? ofViews)].sort()
   for (const name of chosen) {
     // A view that was never published has no table yet, but may have left files.
