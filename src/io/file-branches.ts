@@ -4,6 +4,7 @@ import { HindcastError } from '../contract/index.ts'
 import {
   nameMappingOf,
   type DataFile,
+  type IcebergType,
   type Literal,
   type NameMapping,
   type NestedField,
@@ -104,10 +105,21 @@ function byFieldId(files: readonly BranchFile[], members: readonly number[], fie
   if (map.length === 0) map.push(`${noField}: {name: 'c${noField}', type: 'INTEGER', default_value: NULL}`)
   return {
     files: members,
-    columns: fields.map((field) => (field.type === 'unknown' ? defaultOrNull(field) : `c${field.id}`)),
+    columns: fields.map((field) =>
+      field.type === 'unknown' ? defaultOrNull(field) : asRead(`c${field.id}`, field.type),
+    ),
     from: `read_parquet(${pathsOf(files, members)}, hive_partitioning = false, schema = MAP {${map.join(', ')}})`,
   }
 }
+
+/**
+ * DuckDB 1.5 looks for bytes in a file's Bloom filter by their printed form, and finds those that are no printable text in none: a comparison
+ * or a join by them would lose all their rows. An expression keeps it from looking.
+ */
+const asRead = (column: string, type: IcebergType): string =>
+  type === 'binary' || (typeof type === 'string' && type.startsWith('fixed'))
+    ? `CASE WHEN ${column} IS NULL THEN NULL ELSE ${column} END`
+    : column
 
 /** Ids count up from 1. */
 const noField = 0
@@ -126,7 +138,7 @@ function byShape(
   const expressions = fields.map((field) => {
     const position = positions.get(field.id)
     const column = position === undefined ? undefined : columns[position]
-    if (column !== undefined) return projectedColumn(`c${position}`, column, field.type)
+    if (column !== undefined) return asRead(projectedColumn(`c${position}`, column, field.type), field.type)
     const { type } = field
     if (typeof type !== 'string') return defaultOrNull(field)
     const values = members.map((index) => {
