@@ -4,6 +4,7 @@
  */
 import { parseDuration } from '../contract/index.ts'
 import { DEFAULT_ERROR, featureColumn, type FeatureDefinition } from '../definition/index.ts'
+import { doubleOf } from './doubles.ts'
 import { kindOf, valueColumn, type Input } from './inputs.ts'
 import { countOf, withoutMinusZero, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
@@ -58,7 +59,7 @@ export function listTable(group: ListGroup, grid: Grid, scope: Scope, context: P
   const by = scope.keys.join(', ')
   const entities = scope.table('entities')
   const column = valueColumn(input)
-  const value = isNumeric ? `CAST(${column} AS DOUBLE) + 0` : withoutMinusZero(column, input, facts)
+  const value = isNumeric ? `${doubleOf(column, kindOf(input, facts))} + 0` : withoutMinusZero(column, input, facts)
   const isStruct = isOrdered || order.hasLateEvents
   const fields = [...order.fields, `value: ${value}`, ...(order.hasLateEvents ? ['seen: seen'] : [])]
   const windows = [...new Set(group.features.flatMap((feature) => feature.windows))].map((text, index) => ({

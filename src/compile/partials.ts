@@ -1,4 +1,5 @@
 import type { FeatureDefinition } from '../definition/index.ts'
+import { doubleOf } from './doubles.ts'
 import { nearestDouble, partsFor, roundedSum, shares } from './exact-sums.ts'
 import { keptEvent, keptFloatSum, keptInteger, keptValue, type KeptForm } from './kept-forms.ts'
 import { kindOf, rangeOf, valueColumn, type EventFacts, type Input, type Inputs } from './inputs.ts'
@@ -107,7 +108,8 @@ function sumOf(input: Input, facts: EventFacts): Sum {
   return {
     partials: [p],
     exact: (merged) => merged(p),
-    double: (merged) => (isDecimal ? `CAST(${merged(p)} AS DOUBLE)` : nearestDouble(merged(p))),
+    double: (merged) =>
+      number.kind === 'decimal' ? doubleOf(merged(p), { ...number, precision: 38 }) : nearestDouble(merged(p)),
   }
 }
 
@@ -199,8 +201,8 @@ function edge(input: Input, what: 'first' | 'last', { facts, order }: PlanContex
 }
 
 /** One partial a bin; what the last edge leaves, NaN too, is in the last. */
-function histogram(input: Input, edges: readonly number[]): Plan {
-  const value = `CAST(${valueColumn(input)} AS DOUBLE)`
+function histogram(input: Input, edges: readonly number[], facts: EventFacts): Plan {
+  const value = doubleOf(valueColumn(input), kindOf(input, facts))
   const n = countOf(input)
   const bins = [...edges, null].map((edge, index) => {
     const above = index === 0 ? [] : [`${value} >= ${floatLiteral(edges[index - 1] as number)}`]
@@ -274,7 +276,7 @@ export function mergeablePlan(feature: FeatureDefinition, context: PlanContext, 
       }
     }
     case 'histogram':
-      return histogram(input, feature.edges ?? [])
+      return histogram(input, feature.edges ?? [], facts)
     case 'time_since_last': {
       const { perMicro } = context.order
       const condition = input.sql === null ? '' : ` FILTER (WHERE ${valueColumn(input)} IS NOT NULL)`

@@ -563,6 +563,25 @@ const examples: readonly (readonly [rule: string, what: string, example: Example
   ['5.3', 'a sum of zeros is 0.0', { events: values('x', -0, -0), feature: of('sum', 'x'), rows: { [next]: 0 } }],
   [
     '5.4',
+    'the sum is rounded once, of integers and decimals with more digits than a double has',
+    {
+      events: values('wide', 90_071_992_547_409_931_000_000_000n),
+      feature: of('avg', 'wide'),
+      rows: { [next]: 9_007_199_254_740_994 },
+    },
+  ],
+  [
+    '5.4',
+    'so that an average of great numbers may be off in the last bit',
+    {
+      events: values('big', 2n ** 54n + 2n, 2n ** 54n + 2n, 0n),
+      feature: of('avg', 'big'),
+      // The real one is 12009599006321324.
+      rows: { [next]: 12_009_599_006_321_322 },
+    },
+  ],
+  [
+    '5.4',
     'an average is the exact sum over the count',
     { events: values('big', 2n ** 63n - 1n, 2n ** 63n - 1n), feature: of('avg', 'big'), rows: { [next]: 2 ** 63 } },
   ],

@@ -75,7 +75,16 @@ export const argumentColumns: Readonly<Record<string, Column>> = {
   d: { type: 'decimal(9, 2)', values: [1n, null, 0n, -1n, 999_999_999n, -12_345n, 100n, 100n] },
   wide: {
     type: 'decimal(30, 10)',
-    values: [1n, null, 10n ** 29n + 1n, -(10n ** 29n), 123_456_789_012_345_678n, 10n ** 10n],
+    values: [
+      1n,
+      null,
+      10n ** 29n + 1n,
+      -(10n ** 29n),
+      123_456_789_012_345_678n,
+      10n ** 10n,
+      // 9007199254740993.1, which lies between two doubles.
+      90_071_992_547_409_931_000_000_000n,
+    ],
   },
   s: { type: 'string', values: ['a', null, 'b', '', 'c', 'é', 'Z', '\u{1F600}', '\uFFFD', huge, `;--"'`, 'a'] },
   b: { type: 'boolean', values: [true, false, null] },
