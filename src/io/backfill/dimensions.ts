@@ -18,6 +18,7 @@ import { uncertainColumns } from '../file-branches.ts'
 import { requireParquet } from '../parquet-schema.ts'
 import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { estimatedRowWidth } from './plan-slices.ts'
 import { plainSchema, sourceScan, type SourceScan } from './source-scan.ts'
 import {
   asOfTime,
@@ -207,6 +208,27 @@ export function readIdentity(
   const own = columnsIdentity(source, columns)
   if (dimensions.length === 0) return own
   return sha256([own, ...dimensions.map(({ pinned, read }) => columnsIdentity(pinned, read.columns))].join('\n'))
+}
+
+/** What a slice reads of the dimensions. */
+export interface DimensionCost {
+  readonly rows: number
+  /** Of the files, as they lie. */
+  readonly bytes: number
+  /** What the columns take in memory. */
+  readonly memoryBytes: number
+}
+
+/** @param before no event of the slice is at or after this */
+export function dimensionCost(dimensions: readonly Dimension[], before: Micros): DimensionCost {
+  const costs = dimensions.map(({ read, pinned, files }) => {
+    const seen = files.filter((file) => isValidBefore(file, before))
+    const rows = seen.reduce((sum, file) => sum + file.rows, 0)
+    const bytes = seen.reduce((sum, file) => sum + file.bytes, 0)
+    return { rows, bytes, memoryBytes: rows * estimatedRowWidth(pinned.schema, read.columns) }
+  })
+  const total = (of: keyof DimensionCost): number => costs.reduce((sum, cost) => sum + cost[of], 0)
+  return { rows: total('rows'), bytes: total('bytes'), memoryBytes: total('memoryBytes') }
 }
 
 /** Dimensions as plan.json has them. */

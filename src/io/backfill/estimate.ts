@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { BuildRecord, PlannedSlice, RunEstimate } from '../../contract/index.ts'
 import type { ProjectSettings } from '../project-config.ts'
+import type { DimensionCost } from './dimensions.ts'
 
 /** Source rows that a slice takes in a second, where nothing tells: flights with windows of a month on one core. */
 const usualRowsPerSecond = 1_000_000
@@ -17,19 +18,25 @@ export interface EstimateRequest {
   readonly concurrency: number
   /** Bytes that a source row takes in memory. */
   readonly rowWidth: number
+  /** What the last slice reads of them: the others read no more. */
+  readonly dimensions: DimensionCost
   readonly record: BuildRecord | null
   readonly settings: ProjectSettings
 }
 
 /** What a run will take, from metadata alone: rows and bytes as the ledger has them of other partitions, time by the last run's rate. */
-export function estimateRun({ slices, concurrency, rowWidth, record, settings }: EstimateRequest): RunEstimate {
+export function estimateRun(request: EstimateRequest): RunEstimate {
+  const { slices, concurrency, rowWidth, dimensions, record, settings } = request
   const { limits, engine } = settings.config
   const cost = record?.cost
   const atOnce = Math.min(concurrency, limits.slicesPerWorker ?? availableParallelism())
   const inputRows = slices.reduce((sum, slice) => sum + slice.inputRows, 0)
   const rate = cost === undefined ? usualRowsPerSecond : cost.inputRows / Math.max(cost.computeMs / 1000, 0.001)
+  // The last run's rate has its dimensions in it.
   const compute =
-    cost === undefined ? inputRows / rate + slices.length * secondsPerSlice : inputRows / Math.max(rate, 1)
+    cost === undefined
+      ? (inputRows + slices.length * dimensions.rows) / rate + slices.length * secondsPerSlice
+      : inputRows / Math.max(rate, 1)
   const largest = slices.reduce((most, slice) => Math.max(most, slice.inputRows), 0)
   return {
     ...estimatedOutput(slices, record),
@@ -37,7 +44,8 @@ export function estimateRun({ slices, concurrency, rowWidth, record, settings }:
     memoryBytes:
       slices.length === 0
         ? 0
-        : Math.min(atOnce, slices.length) * Math.min(engine.memoryLimit, engineBytes + growth * largest * rowWidth),
+        : Math.min(atOnce, slices.length) *
+          Math.min(engine.memoryLimit, engineBytes + growth * (largest * rowWidth + dimensions.memoryBytes)),
     basis: cost === undefined ? 'usual-rate' : 'last-run',
   }
 }

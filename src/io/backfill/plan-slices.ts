@@ -20,6 +20,8 @@ export interface SlicesRequest {
   /** Bytes that one slice may read, and those that a row takes. */
   readonly targetBytes: number
   readonly rowWidth: number
+  /** Bytes that a slice up to this partition reads beside the source: every slice reads its dimensions anew. */
+  readonly bytesBeside: (last: Partition) => number
   /** Where a partition's data file goes. */
   readonly pathOf: (partition: PlannedPartition) => string
 }
@@ -50,13 +52,14 @@ export function planSlices(request: SlicesRequest): PlannedSlice[] {
       return { ordinal, key: partition.key, path: request.pathOf(partition) }
     })
     const stretch = stretchOf(ordinals)
+    const last = partitions[stretch[1] - 1] as Partition
     const ranges = stretches.files(...stretch)
     return {
       address: sliceAddress(members),
       partitions: members,
       files: ranges,
       inputRows: stretches.rows(...stretch),
-      inputBytes: bytesOf(files, ranges),
+      inputBytes: bytesOf(files, ranges) + request.bytesBeside(last),
       ...(members.every(({ key }) => carriedKeys.has(key)) ? { isCarried: true } : {}),
     }
   })

@@ -17,6 +17,7 @@ import { findView, loadDefinitions } from '../project.ts'
 import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import {
+  dimensionCost,
   dimensionSchemas,
   dimensionsOf,
   formerDimensions,
@@ -179,6 +180,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     reaches,
     targetBytes: config.limits.sliceInputBytes,
     rowWidth,
+    bytesBeside: (partition) => dimensionCost(dimensions, eventsOf(partition).to).bytes,
     pathOf: (partition) =>
       pathOf(
         partition,
@@ -224,7 +226,14 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
       slices: slices.length,
       inputRows: slices.reduce((sum, slice) => sum + slice.inputRows, 0),
       inputBytes: slices.reduce((sum, slice) => sum + slice.inputBytes, 0),
-      estimate: estimateRun({ slices, concurrency, rowWidth, record, settings: runtime.settings }),
+      estimate: estimateRun({
+        slices,
+        concurrency,
+        rowWidth,
+        dimensions: dimensionCost(dimensions, eventsOf(last).to),
+        record,
+        settings: runtime.settings,
+      }),
       sourceTable: sourceName,
       sourceSnapshotId,
       ...(joins.length === 0 ? {} : { joinedSnapshots }),

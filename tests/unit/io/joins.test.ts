@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { summaryKeys } from '../../../src/contract/index.ts'
 import { explainSlice, makePlan } from '../../../src/io/backfill/index.ts'
-import { describeTable, equal, type TableIdentifier } from '../../../src/iceberg/index.ts'
+import { describeTable, equal, planScan, type TableIdentifier } from '../../../src/iceberg/index.ts'
 import { compactTable } from '../../../src/io/maintenance/index.ts'
 import { deleteRows, mergeInto } from '../../../src/io/rows/index.ts'
 import { readJson, sha256 } from '../../../src/io/run-store.ts'
@@ -306,6 +306,33 @@ export const shopSales = featureView({
   expect(plan.joins).toBeUndefined()
 })
 
+test('the bytes of a plan are also those that each slice reads of the dimension', async () => {
+  await using project = await shopsProject(true)
+  await change(project, ['south', '2024-01-08 11:00:00', 'coast', 20])
+  await define(project, { features: 'sales: count({ over: ["3d"] })' })
+  const { runtime } = project
+  const sizes = async (table: TableIdentifier): Promise<number[]> => {
+    const loaded = await runtime.catalog.loadTable(table)
+    const { tasks } = await planScan({ table: loaded, io: runtime.tableFiles(loaded) })
+    const files = tasks.map(({ dataFile }) => dataFile)
+    return files.sort((a, b) => (a.filePath < b.filePath ? -1 : 1)).map((file) => Number(file.fileSizeInBytes))
+  }
+  const sum = (all: readonly number[]): number => all.reduce((total, size) => total + size, 0)
+  const sales = await sizes({ namespace: ['raw'], name: 'sales' })
+  const [before = 0, since = 0, ...more] = await sizes(shops)
+  expect(more).toEqual([])
+  // Sales of 1 to 3 January; all versions of shops, where one row a key is asked for.
+  const day = { ...range, from: january(4), to: january(5) }
+  const latestPlan = await makePlan(runtime, day)
+  expect(latestPlan.summary.inputBytes).toBe(sum(sales.slice(0, 3)) + before + since)
+  await define(project, { join: asOf, features: 'sales: count({ over: ["3d"] })' })
+  const asOfPlan = await makePlan(runtime, day)
+  expect(asOfPlan.summary.inputBytes).toBe(sum(sales.slice(0, 3)) + before)
+  expect(asOfPlan.summary.estimate.memoryBytes).toBeLessThan(latestPlan.summary.estimate.memoryBytes)
+  const withoutJoin = await makePlan(runtime, { ...day, view: 'shop_sales' })
+  expect(withoutJoin.summary.inputBytes).toBe(sum(sales.slice(0, 3)))
+})
+
 test('explain shows how the dimension is read and joined', async () => {
   await using project = await shopsProject()
   await define(project, { join: asOf })
@@ -313,6 +340,9 @@ test('explain shows how the dimension is read and joined', async () => {
   const text = statements.map(({ sql }) => sql).join('\n')
   expect(text).toContain('CREATE TEMP VIEW "dimension_shop"')
   expect(text).toContain('ASOF LEFT JOIN "joined_shop"')
-  expect(text).not.toContain('unread')
+  // By their ids: the column `unread`, the fifth, is not.
+  expect(text).toContain('{1: {name: ')
+  expect(text).toContain('3: {name: ')
+  expect(text).not.toContain('5: {name: ')
   expect(select.plan).not.toBeNull()
 })
