@@ -19,8 +19,8 @@ export interface TestWarehouse extends AsyncDisposable {
   readonly io: WarehouseFiles
   readonly db: DuckDb
   readonly catalog: Catalog
-  /** Opens the same catalog once more, or another file; closed with the warehouse. */
-  openCatalog(file?: string): Promise<Catalog>
+  /** Opens the same catalog once more, or another file, over these files; closed with the warehouse. */
+  openCatalog(file?: string, files?: WarehouseFiles): Promise<Catalog>
   import(request: Pick<ImportRequest, 'files' | 'table' | 'eventTime'> & Partial<ImportRequest>): Promise<ImportResult>
   /** What stands behind FROM to read what the table shows. */
   relation(table: Table): Promise<string>
@@ -35,12 +35,12 @@ export async function testWarehouse(threads = 1): Promise<TestWarehouse> {
   const warehouse = toUri(join(dir.path, 'warehouse'))
   const scratchDir = join(dir.path, 'scratch')
   const opened: Catalog[] = []
-  const openCatalog = async (file = catalogFile): Promise<Catalog> => {
+  const openCatalog = async (file = catalogFile, files: WarehouseFiles = io): Promise<Catalog> => {
     const catalog = await openSqliteCatalog({
       file,
       name: 'hindcast',
       warehouse,
-      io,
+      io: files,
       now: Date.now,
       uuid: randomUUID,
     })

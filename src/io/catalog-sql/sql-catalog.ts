@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { HindcastError } from '../../contract/index.ts'
+import { HindcastError, isHindcastError } from '../../contract/index.ts'
 import {
   applyUpdates,
   type Catalog,
@@ -69,9 +69,21 @@ class SqlCatalog implements Catalog {
   }
 
   async loadTable(identifier: TableIdentifier): Promise<Table> {
-    const location = await this.#metadataLocation(identifier)
-    if (location === null) throw await this.#notFound(identifier)
-    return this.#loadFrom(identifier, location)
+    let last: unknown
+    let tried: string | null = null
+    for (;;) {
+      const location = await this.#metadataLocation(identifier)
+      if (location === null) throw await this.#notFound(identifier)
+      if (location === tried) throw last
+      try {
+        return await this.#loadFrom(identifier, location)
+      } catch (error) {
+        // The file may have gone with a commit since its location was read: a broken table still points at it.
+        if (!isHindcastError(error) || error.code !== 'METADATA_INVALID') throw error
+        tried = location
+        last = error
+      }
+    }
   }
 
   async tableExists(identifier: TableIdentifier): Promise<boolean> {
@@ -126,8 +138,7 @@ class SqlCatalog implements Catalog {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       if (attempt > 0) await delay(Math.random() * Math.min(10 * 2 ** attempt, 500))
       const location = await this.#metadataLocation(identifier)
-      if (location === null) throw await this.#notFound(identifier)
-      if (location !== base.metadataLocation) base = await this.#loadFrom(identifier, location)
+      if (location !== base.metadataLocation) base = await this.loadTable(identifier)
       const replaced = base.metadata.tableUuid !== table.metadata.tableUuid
       const reason = replaced ? 'the table was replaced by another of the same name' : conflictIn(base.metadata, change)
       if (reason !== null) return { status: 'conflicted', reason }

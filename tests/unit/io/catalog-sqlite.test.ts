@@ -194,6 +194,28 @@ test('a missing metadata file is told from a missing table', async () => {
   })
 })
 
+test('a table is found while others commit to it and drop its old metadata files at once', async () => {
+  await using warehouse = await testWarehouse()
+  const { catalog } = warehouse
+  await catalog.createTable(identifier, newTable)
+  const set = async (updates: Record<string, string>): Promise<void> => {
+    const table = await catalog.loadTable(identifier)
+    await catalog.commit(table, { requirements: [], updates: [{ action: 'set-properties', updates }] })
+  }
+  await set({ 'write.metadata.previous-versions-max': '1', 'write.metadata.delete-after-commit.enabled': 'true' })
+  let moves = 0
+  const readsThatComeLate = {
+    ...warehouse.io,
+    read: async (path: string): Promise<Uint8Array> => {
+      // Two commits between the catalog's answer and the read: the file is gone.
+      if (moves++ < 2) for (const n of ['1', '2', '3']) await set({ n: `${moves} ${n}` })
+      return warehouse.io.read(path)
+    },
+  }
+  const reader = await warehouse.openCatalog(undefined, readsThatComeLate)
+  expect((await reader.loadTable(identifier)).metadata.properties['n']).toBe('2 3')
+}, 20_000)
+
 test('a writer waits for a short lock instead of failing', async () => {
   await using warehouse = await testWarehouse()
   const table = await warehouse.catalog.createTable(identifier, newTable)
