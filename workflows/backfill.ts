@@ -15,6 +15,7 @@ import {
 } from '@temporalio/workflow'
 import {
   parseBackfillInput,
+  referenceTo,
   type ApprovalDecision,
   type BackfillInput,
   type BackfillResult,
@@ -77,7 +78,7 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
       run.enter('cancelled')
       const { plan } = run
       // A staged branch of a cancelled run is of no use; finished slices stay, for the next run to find.
-      if (plan !== null) await CancellationScope.nonCancellable(() => steps.dropBranch({ plan: plan.plan }))
+      if (plan !== null) await CancellationScope.nonCancellable(() => steps.dropBranch(referenceTo(plan)))
       showInLists(run, 'cancelled')
       await release()
       throw error
@@ -154,22 +155,22 @@ async function backfillUpstream(run: BackfillState): Promise<BackfillInput> {
 
 /** Stages, audits, asks and publishes what the slices computed. */
 async function finish(run: BackfillState, plan: PlanSummary): Promise<BackfillResult> {
-  const { plan: address } = plan
+  const reference = referenceTo(plan)
   run.enter('staging')
-  run.staged = await steps.stageSnapshot({ plan: address })
+  run.staged = await steps.stageSnapshot(reference)
   const { branch, snapshotId } = run.staged
 
   run.enter('auditing')
   run.audits = await Promise.all(
     plan.audits.map((name, index) =>
-      steps.runAudit.executeWithOptions({ summary: name }, [{ plan: address, snapshotId, index }]),
+      steps.runAudit.executeWithOptions({ summary: name }, [{ ...reference, snapshotId, index }]),
     ),
   )
   const { audits } = run
   const reportOf = async (verdict: ReportVerdict, ofSnapshot: string): Promise<void> => {
     const { rows, bytes, reused, rejectedRows } = run.totals
     const totals = { rows, bytes, reused, rejectedRows }
-    run.report = await steps.writeReport({ plan: address, snapshotId: ofSnapshot, verdict, audits, totals })
+    run.report = await steps.writeReport({ ...reference, snapshotId: ofSnapshot, verdict, audits, totals })
   }
   const failed = audits.filter((audit) => audit.status === 'fail')
   if (failed.length > 0) {
@@ -204,10 +205,10 @@ async function finish(run: BackfillState, plan: PlanSummary): Promise<BackfillRe
     run.enter('publishing')
     const { decision } = run
     const cost = costOf(run.totals)
-    const published = await steps.publishSnapshot({ plan: address, snapshotId, audits, decision, cost })
+    const published = await steps.publishSnapshot({ ...reference, snapshotId, audits, decision, cost })
     run.published = published
     run.enter('handing-over')
-    await steps.dropBranch({ plan: address })
+    await steps.dropBranch(reference)
     await reportOf('published', published.snapshotId)
     if (plan.onPublished !== null) await startDownstream(plan, plan.onPublished, published.snapshotId)
     run.enter('published')

@@ -1,5 +1,5 @@
 import { condition, workflowInfo } from '@temporalio/workflow'
-import type { PlanSummary } from '../src/contract/index.ts'
+import { referenceTo, type PlanSummary } from '../src/contract/index.ts'
 import { compute, steps } from './activity-options.ts'
 import { finalFailure } from './failures.ts'
 import type { BackfillState, Carried } from './run-state.ts'
@@ -20,7 +20,7 @@ export async function computeSlices(run: BackfillState, first: PlanSummary, from
   const start = (index: number): void => {
     run.started()
     void compute.computeSlice
-      .executeWithOptions({ summary: `slice ${index + 1} of ${plan.slices}` }, [{ plan: plan.plan, index }])
+      .executeWithOptions({ summary: `slice ${index + 1} of ${plan.slices}` }, [{ ...referenceTo(plan), index }])
       .then((slice) => addSlice(run.totals, slice))
       .catch((error: unknown) => {
         failure ??= error
@@ -68,7 +68,7 @@ async function narrow(
 ): Promise<{ readonly plan: PlanSummary; readonly sameSlices: number }> {
   const to = run.narrowing?.to ?? null
   run.enter('narrowing')
-  const narrowed = await steps.narrowPlan({ plan: plan.plan, to, slices: finished })
+  const narrowed = await steps.narrowPlan({ ...referenceTo(plan), to, slices: finished })
   if (narrowed.plan.slices === 0)
     throw finalFailure('REQUEST_INVALID', `the narrowed range up to ${narrowed.plan.to} holds nothing to compute`)
   run.narrowing = null

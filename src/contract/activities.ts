@@ -17,8 +17,17 @@ export interface RunIdentity {
   readonly executionId: string
 }
 
-export interface PublishRequest {
+/** Which plan a step is of. */
+export interface PlanReference {
+  /** Address of the plan's file. */
   readonly plan: string
+  /** Its hash: what lies there must be it. Absent from runs of before. */
+  readonly planHash?: string
+}
+
+export const referenceTo = ({ plan, planHash }: PlanSummary): PlanReference => ({ plan, planHash })
+
+export interface PublishRequest extends PlanReference {
   /** The snapshot that was audited. */
   readonly snapshotId: string
   readonly audits: readonly AuditResult[]
@@ -29,8 +38,7 @@ export interface PublishRequest {
 
 export type ReportVerdict = 'published' | 'refused by its audits' | 'rejected'
 
-export interface ReportRequest {
-  readonly plan: string
+export interface ReportRequest extends PlanReference {
   readonly snapshotId: string
   readonly verdict: ReportVerdict
   readonly audits: readonly AuditResult[]
@@ -60,8 +68,7 @@ export interface RangeClaim {
 }
 
 /** Cuts a plan off: at a time, or after as many slices. */
-export interface NarrowRequest {
-  readonly plan: string
+export interface NarrowRequest extends PlanReference {
   readonly to: string | null
   readonly slices: number
 }
@@ -77,17 +84,13 @@ export interface UpstreamRun {
 export interface BackfillActivities {
   scheduledRange(request: ScheduledRangeRequest): Promise<ScheduledRange>
   planBackfill(request: { readonly input: BackfillInput; readonly run: RunIdentity }): Promise<PlanSummary>
-  computeSlice(request: { readonly plan: string; readonly index: number }): Promise<SliceSummary>
-  stageSnapshot(request: { readonly plan: string }): Promise<StagedSnapshot>
-  runAudit(request: {
-    readonly plan: string
-    readonly snapshotId: string
-    readonly index: number
-  }): Promise<AuditResult>
+  computeSlice(request: PlanReference & { readonly index: number }): Promise<SliceSummary>
+  stageSnapshot(request: PlanReference): Promise<StagedSnapshot>
+  runAudit(request: PlanReference & { readonly snapshotId: string; readonly index: number }): Promise<AuditResult>
   publishSnapshot(request: PublishRequest): Promise<PublishedSnapshot>
   /** Writes audit.json and report.html; gives the report's address. */
   writeReport(request: ReportRequest): Promise<string>
-  dropBranch(request: { readonly plan: string }): Promise<void>
+  dropBranch(request: PlanReference): Promise<void>
   claimRange(request: ClaimRequest): Promise<RangeClaim>
   releaseRange(request: { readonly input: BackfillInput; readonly run: RunIdentity }): Promise<void>
   /** The same plan up to an earlier end; slices before it stay what they are, the last may be a part of what it was. */

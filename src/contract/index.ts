@@ -4,10 +4,12 @@ export {
   type ScheduledRange,
   type ScheduledRangeRequest,
 } from './schedule.ts'
+export { referenceTo } from './activities.ts'
 export type {
   BackfillActivities,
   ClaimRequest,
   NarrowRequest,
+  PlanReference,
   PublishRequest,
   RangeClaim,
   ReportRequest,

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BackfillInput, RunIdentity } from '../../src/contract/index.ts'
+import { referenceTo, type BackfillInput, type RunIdentity } from '../../src/contract/index.ts'
 import {
   computeSlice,
   planRun,
@@ -94,8 +94,8 @@ export async function salesProject(lines?: readonly string[], config: object = {
 
   const stage = async (run: RunIdentity, input: Partial<BackfillInput>, through: Runtime): Promise<StagedRun> => {
     const plan = await planRun(through, { view: 'shop_sales', from: '2024-01-02', to: '2024-01-12', ...input }, run)
-    for (const index of plan.slices.keys()) await computeSlice(through, { plan: plan.summary.plan, index })
-    return { plan, snapshotId: (await stageSnapshot(through, { plan: plan.summary.plan })).snapshotId }
+    for (const index of plan.slices.keys()) await computeSlice(through, { ...referenceTo(plan.summary), index })
+    return { plan, snapshotId: (await stageSnapshot(through, referenceTo(plan.summary))).snapshotId }
   }
 
   return {
@@ -105,7 +105,7 @@ export async function salesProject(lines?: readonly string[], config: object = {
     staged: (run, input, through = runtime) => stage({ workflowId: run, executionId: run }, input, through),
     stagedAgain: (run, execution, input) => stage({ workflowId: run, executionId: execution }, input, runtime),
     publish: ({ plan, snapshotId }, through = runtime) =>
-      publishSnapshot(through, { plan: plan.summary.plan, snapshotId, audits: [], decision: null }),
+      publishSnapshot(through, { ...referenceTo(plan.summary), snapshotId, audits: [], decision: null }),
     main: async () => {
       const { metadata } = await runtime.catalog.loadTable(targetIdentifier(runtime, 'shop_sales'))
       return {

@@ -7,14 +7,15 @@ import {
   type AuditMeasurements,
   type Measurement,
 } from '../../audit/index.ts'
-import { HindcastError, type AuditResult } from '../../contract/index.ts'
+import { HindcastError, type AuditResult, type PlanReference } from '../../contract/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { tableRelation } from '../table-read.ts'
 import type { StepOptions } from './compute-slice.ts'
-import { readPlan, type BackfillPlan } from './plan.ts'
+import type { BackfillPlan } from './plan.ts'
+import { readPlan } from './read-plan.ts'
 import { filesByPartition, latestRecord, targetIdentifier } from './target.ts'
 
 /**
@@ -24,10 +25,10 @@ import { filesByPartition, latestRecord, targetIdentifier } from './target.ts'
  */
 export async function runAudit(
   runtime: Runtime,
-  request: { readonly plan: string; readonly snapshotId: string; readonly index: number },
+  request: PlanReference & { readonly snapshotId: string; readonly index: number },
   { signal }: StepOptions = {},
 ): Promise<AuditResult> {
-  const plan = await readPlan(runtime, request.plan)
+  const plan = await readPlan(runtime, request)
   const audit = plan.definition.audits[request.index]
   if (audit === undefined) throw new HindcastError('INVARIANT_VIOLATED', `the view has no audit ${request.index}`)
   const table = await runtime.catalog.loadTable(targetIdentifier(runtime, plan.target.name))

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { rowOrder } from '../../compile/index.ts'
-import { HindcastError, type PlannedSlice, type SliceSummary } from '../../contract/index.ts'
+import { HindcastError, type PlannedSlice, type SliceSummary, type PlanReference } from '../../contract/index.ts'
 import {
   encodeManifest,
   EntryStatus,
@@ -15,7 +15,8 @@ import { writePartitionQueries, writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { keepTiles } from './keep-tiles.ts'
-import { readPlan, type BackfillPlan } from './plan.ts'
+import type { BackfillPlan } from './plan.ts'
+import { readPlan } from './read-plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
 import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
 import { sliceRows } from './slice-rows.ts'
@@ -34,11 +35,11 @@ export interface StepOptions {
  */
 export async function computeSlice(
   runtime: Runtime,
-  request: { readonly plan: string; readonly index: number },
+  request: PlanReference & { readonly index: number },
   options: StepOptions = {},
 ): Promise<SliceSummary> {
   const started = runtime.now()
-  const plan = await readPlan(runtime, request.plan)
+  const plan = await readPlan(runtime, request)
   const slice = plan.slices[request.index]
   if (slice === undefined) {
     throw new HindcastError('INVARIANT_VIOLATED', `${request.plan} has no slice ${request.index}`)
@@ -78,22 +79,19 @@ async function findFinished(runtime: Runtime, plan: BackfillPlan, slice: Planned
   return result
 }
 
+/** Slices looked at at once: there may be a hundred thousand. */
+const finishedRequests = 16
+
 /** The finished results of all slices, in order. */
 export async function finishedSlices(runtime: Runtime, plan: BackfillPlan): Promise<SliceResult[]> {
-  return Promise.all(
-    plan.slices.map(async (slice, index) => {
-      const result = await findFinished(runtime, plan, slice)
-      if (result !== null) return result
-      throw new HindcastError(
-        'DATA_FILE_INVALID',
-        `slice ${index + 1} was computed, but its files are no longer there`,
-        {
-          hint: 'Something deleted files of a running backfill. Run it again: only what is missing is computed.',
-          context: { slice: slice.address },
-        },
-      )
-    }),
-  )
+  return mapConcurrently([...plan.slices.entries()], finishedRequests, async ([index, slice]) => {
+    const result = await findFinished(runtime, plan, slice)
+    if (result !== null) return result
+    throw new HindcastError('DATA_FILE_INVALID', `slice ${index + 1} was computed, but its files are no longer there`, {
+      hint: 'Something deleted files of a running backfill. Run it again: only what is missing is computed.',
+      context: { slice: slice.address },
+    })
+  })
 }
 
 async function compute(

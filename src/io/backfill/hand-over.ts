@@ -1,9 +1,9 @@
-import type { ReportRequest } from '../../contract/index.ts'
+import type { PlanReference, ReportRequest } from '../../contract/index.ts'
 import { renderRunReport } from '../../report/index.ts'
 import type { Runtime } from '../runtime.ts'
 import { runsFolder } from '../run-store.ts'
 import { recordAudits } from './audit.ts'
-import { readPlan } from './plan.ts'
+import { readPlan } from './read-plan.ts'
 import { dropStagedBranch } from './publish.ts'
 
 export const reportPath = (runtime: Runtime, table: string, runId: string): string =>
@@ -11,7 +11,7 @@ export const reportPath = (runtime: Runtime, table: string, runId: string): stri
 
 /** Writes audit.json and report.html of a run that got as far as its audits; gives the report's address. */
 export async function writeReport(runtime: Runtime, request: ReportRequest): Promise<string> {
-  const plan = await readPlan(runtime, request.plan)
+  const plan = await readPlan(runtime, request)
   await recordAudits(runtime, plan, request.snapshotId, request.audits)
   const { summary } = plan
   const html = renderRunReport({
@@ -42,6 +42,6 @@ export async function writeReport(runtime: Runtime, request: ReportRequest): Pro
   return path
 }
 
-export async function dropBranch(runtime: Runtime, request: { readonly plan: string }): Promise<void> {
-  await dropStagedBranch(runtime, await readPlan(runtime, request.plan))
+export async function dropBranch(runtime: Runtime, request: PlanReference): Promise<void> {
+  await dropStagedBranch(runtime, await readPlan(runtime, request))
 }

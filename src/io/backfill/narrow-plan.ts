@@ -8,7 +8,8 @@ import {
 import { partitionAt } from '../../plan/index.ts'
 import { sha256, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
-import { readPlan, type BackfillPlan } from './plan.ts'
+import type { BackfillPlan } from './plan.ts'
+import { readPlan } from './read-plan.ts'
 import { sliceAddress } from './slice-address.ts'
 
 /**
@@ -20,7 +21,7 @@ export async function narrowPlan(
   runtime: Runtime,
   request: NarrowRequest,
 ): Promise<{ readonly plan: PlanSummary; readonly sameSlices: number }> {
-  const plan = await readPlan(runtime, request.plan)
+  const plan = await readPlan(runtime, request)
   const end = request.to === null ? endOf(plan, request.slices) : parseInstant(request.to, 'to')
   const { partitionBy } = plan.definition
   const isBefore = ({ ordinal }: { readonly ordinal: number }): boolean => partitionAt(partitionBy, ordinal).to <= end

@@ -14,7 +14,7 @@ import { evolveSchema, partitionPath, qualifiedName, type Schema } from '../../i
 import { gridStep, partitionsOf, reachesOf } from '../../plan/index.ts'
 import { checkDefinition } from '../check-definition.ts'
 import { findView, loadDefinitions } from '../project.ts'
-import { claimRun, readJson, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
+import { claimRun, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import {
   dimensionCost,
@@ -80,8 +80,6 @@ export function requirePlanned({ summary }: BackfillPlan, { planHash }: Backfill
     },
   )
 }
-
-export const readPlan = (runtime: Runtime, address: string): Promise<BackfillPlan> => readJson(runtime.io, address)
 
 /**
  * Plans a backfill from metadata alone: which partitions of the range are fresh, why the others are not, and the slices that compute

@@ -12,7 +12,8 @@ import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { finishedSlices } from './compute-slice.ts'
 import { mergeLedger } from './ledger.ts'
-import { readPlan, type BackfillPlan } from './plan.ts'
+import type { BackfillPlan } from './plan.ts'
+import { readPlan } from './read-plan.ts'
 import { recordPath, stagedBranch, stagedSnapshotId, stageOnHead } from './stage.ts'
 import { latestRecord, mainHead, targetIdentifier } from './target.ts'
 
@@ -24,7 +25,7 @@ const maxTurns = 20
  * @throws CONFLICT when `main` moved in this run's partitions
  */
 export async function publishSnapshot(runtime: Runtime, request: PublishRequest): Promise<PublishedSnapshot> {
-  const plan = await readPlan(runtime, request.plan)
+  const plan = await readPlan(runtime, request)
   const identifier = targetIdentifier(runtime, plan.target.name)
   let restaged = false
   let lastReason = ''

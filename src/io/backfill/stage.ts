@@ -1,4 +1,4 @@
-import { HindcastError, summaryKeys, type StagedSnapshot } from '../../contract/index.ts'
+import { HindcastError, summaryKeys, type StagedSnapshot, type PlanReference } from '../../contract/index.ts'
 import { describingProperties, SEMANTICS_VERSION } from '../../definition/index.ts'
 import {
   evolveSchema,
@@ -13,7 +13,8 @@ import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { commitTiles } from './commit-tiles.ts'
 import { finishedSlices } from './compute-slice.ts'
-import { readPlan, type BackfillPlan } from './plan.ts'
+import type { BackfillPlan } from './plan.ts'
+import { readPlan } from './read-plan.ts'
 import { decodeManifestFacts } from './slice-result.ts'
 import { filesByPartition, loadIfExists, mainHead, requireSpec, targetIdentifier, targetSpec } from './target.ts'
 
@@ -41,8 +42,8 @@ export function stagedSnapshotId(plan: BackfillPlan, head: bigint | null): bigin
  * snapshot that is there.
  * @throws CONFLICT when `main` moved in these partitions since the plan was made
  */
-export async function stageSnapshot(runtime: Runtime, request: { readonly plan: string }): Promise<StagedSnapshot> {
-  const plan = await readPlan(runtime, request.plan)
+export async function stageSnapshot(runtime: Runtime, request: PlanReference): Promise<StagedSnapshot> {
+  const plan = await readPlan(runtime, request)
   const { snapshot, head } = await stageOnHead(runtime, plan)
   // Whatever the audits say: they are true of the source.
   await commitTiles(runtime, plan)
