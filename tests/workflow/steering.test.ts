@@ -101,7 +101,9 @@ test('a narrowed run publishes what is before the new end, and starts nothing af
     release()
     expect(await handle.result()).toMatchObject({ verdict: 'published', slices: 5, to: '2001-01-06', rows: 50 })
   })
-  expect(narrowed).toEqual([{ plan: 'file:///warehouse/_hindcast/plan.json', to: '2001-01-06', slices: 2 }])
+  expect(narrowed).toEqual([
+    { plan: 'file:///warehouse/_hindcast/plan.json', planHash: 'hash', to: '2001-01-06', slices: 2 },
+  ])
   expect(scripted.calls.filter((call) => call.startsWith('slice')).sort()).toEqual(
     [0, 1, 2, 3, 4].map((index) => `slice ${index}`),
   )
