@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client'
 import { loadSettings, type ProjectSettings } from '../src/io/project-config.ts'
 import type { Runtime } from '../src/io/runtime.ts'
-import type { TemporalTarget } from '../workers/connection.ts'
+import type { TemporalTarget } from '../workers/temporal-target.ts'
 import { createOutput, type ExitCode, type Output } from './output.ts'
 
 /** What a command may use; what it opens is closed when it ends. */
@@ -25,7 +25,8 @@ export async function withContext(
   let runtime: Promise<Runtime> | undefined
   let temporal: Promise<{ client: Client; target: TemporalTarget }> | undefined
   const connect = async (): Promise<{ client: Client; target: TemporalTarget }> => {
-    const { connectClient, findTemporal } = await import('../workers/connection.ts')
+    const { connectClient } = await import('../workers/connection.ts')
+    const { findTemporal } = await import('../workers/temporal-target.ts')
     const target = await findTemporal(settings)
     return { client: await connectClient(target), target }
   }

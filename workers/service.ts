@@ -1,5 +1,5 @@
 import type { Runtime } from '../src/io/runtime.ts'
-import type { TemporalTarget } from './connection.ts'
+import type { TemporalTarget } from './temporal-target.ts'
 import { createMetrics, createReadiness, serveEndpoints } from './endpoints/index.ts'
 import { startWorker, type RunningWorker } from './worker.ts'
 

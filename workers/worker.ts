@@ -1,6 +1,6 @@
 import {
   bundleWorkflowCode,
-  NativeConnection,
+  type NativeConnection,
   Runtime as TemporalRuntime,
   DefaultLogger,
   Worker,
@@ -11,9 +11,10 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { createActivities } from '../activities/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
-import { unreachable, type TemporalTarget } from './connection.ts'
 import { measuredActivities, type WorkerMetrics } from './endpoints/index.ts'
+import type { TemporalTarget } from './temporal-target.ts'
 import { freePort } from './temporal-server/index.ts'
+import { connectWorker } from './worker-connection.ts'
 
 export interface RunningWorker {
   /** Settles when the worker has stopped; rejects when it failed. */
@@ -67,7 +68,7 @@ const describe = (meta: unknown): string => {
 /** Beyond the grace: what a cancelled slice has to stop in. Whatever is not gone then is left to its missing heartbeat. */
 const forceMs = 5_000
 
-/** Starts a worker for the project's task queue. @throws TEMPORAL_UNAVAILABLE when the server does not answer */
+/** Starts a worker for the project's task queue. @throws as `connectWorker` */
 export async function startWorker(
   runtime: Runtime,
   target: TemporalTarget,
@@ -75,18 +76,10 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   const { config } = runtime.settings
   const { temporalRuntime, metricsUrl } = await installRuntime()
-  const { tls, apiKey, metadata } = target.options
-  const connection = await NativeConnection.connect({
-    address: target.address,
-    ...(tls === undefined
-      ? {}
-      : { tls: tls as NonNullable<Parameters<typeof NativeConnection.connect>[0]>['tls'] & object }),
-    ...(typeof apiKey === 'string' ? { apiKey } : {}),
-    ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
-  }).catch(async (cause: unknown) => {
+  const connection = await connectWorker(target).catch(async (error: unknown) => {
     // Without a connection nothing else shuts it down, and it would keep the process alive.
     await temporalRuntime.shutdown()
-    throw unreachable(target, cause)
+    throw error
   })
   const graceMs = config.worker.shutdownGraceSeconds * 1000
   const stopping = new AbortController()

@@ -1,4 +1,4 @@
-import { findTemporal } from '../../workers/connection.ts'
+import { findTemporal } from '../../workers/temporal-target.ts'
 import { startWorkerService } from '../../workers/service.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodes, type ExitCode } from '../output.ts'

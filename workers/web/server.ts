@@ -5,7 +5,7 @@ import { mainHead, reportPath, targetIdentifier } from '../../src/io/backfill/in
 import { loadDefinitions } from '../../src/io/project.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
 import { renderOverview, type Overview } from '../../src/report/index.ts'
-import type { TemporalTarget } from '../connection.ts'
+import type { TemporalTarget } from '../temporal-target.ts'
 import { serveHttp, type HttpServer } from '../http-server.ts'
 import { newestBackfills } from '../runs.ts'
 
