@@ -175,7 +175,7 @@ export const mayBeAmbiguous = (view: JudgedView, source: JudgedSource, to: bigin
 
 /** A join that nothing reads is not there. */
 const isRead = ({ name }: JudgedJoin, { entity, source, features }: JudgedView): boolean =>
-  JSON.stringify([entity, source.where, features]).includes(`${name}_`)
+  JSON.stringify([entity, source.where, source.sequence, features]).includes(`${name}_`)
 
 interface JudgedDimension {
   /** Instants from which two rows of one key are valid; null where there is to be but one row a key. */
