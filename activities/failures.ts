@@ -1,9 +1,24 @@
 import { ApplicationFailure } from '@temporalio/activity'
 import { HindcastError, isHindcastError, isRetryable } from '../src/contract/index.ts'
 
-/** What crosses to the workflow: the code as the failure's type, and whether another attempt can help. */
-export function toFailure(error: unknown): unknown {
-  if (!isHindcastError(error)) return error
+/** Attempts at what failed in a way that nobody foresaw: a passing trouble is over by then, a fault of ours comes back for ever. */
+const unforeseenAttempts = 5
+
+/**
+ * What crosses to the workflow: the code as the failure's type, and whether another attempt can help.
+ * @param attempt that failed, from 1
+ */
+export function toFailure(error: unknown, attempt = 1): unknown {
+  if (!isHindcastError(error)) {
+    if (attempt < unforeseenAttempts) return error
+    return ApplicationFailure.create({
+      type: 'INVARIANT_VIOLATED',
+      message: error instanceof Error ? error.message : String(error),
+      nonRetryable: true,
+      details: [{ hint: `It failed so ${attempt} times. The worker's log has the whole error: please report it.` }],
+      ...(error instanceof Error ? { cause: error } : {}),
+    })
+  }
   return ApplicationFailure.create({
     type: error.code,
     message: error.message,

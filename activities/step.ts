@@ -1,4 +1,4 @@
-import { cancellationSignal, heartbeat } from '@temporalio/activity'
+import { cancellationSignal, Context, heartbeat } from '@temporalio/activity'
 import type { StepOptions } from '../src/io/backfill/index.ts'
 import { toFailure } from './failures.ts'
 
@@ -10,12 +10,13 @@ export async function step<T>(work: (options: StepOptions) => Promise<T>): Promi
   let detail: Readonly<Record<string, unknown>> = {}
   const timer = setInterval(() => heartbeat(detail), heartbeatIntervalMs)
   const signal = cancellationSignal()
+  const { attempt } = Context.current().info
   try {
-    return await work({ signal, onProgress: (progress) => (detail = progress) })
+    return await work({ signal, attempt, onProgress: (progress) => (detail = progress) })
   } catch (error) {
     // Temporal knows a cancelled activity by the signal's own reason.
     if (signal.aborted) throw signal.reason
-    throw toFailure(error)
+    throw toFailure(error, attempt)
   } finally {
     clearInterval(timer)
   }

@@ -69,6 +69,9 @@ export async function inputOf(client: Client, runId: string): Promise<unknown> {
 
 const pollMs = 250
 
+/** So many polls apart, what is being tried again is asked for. */
+const retryPolls = 20
+
 export type FollowEnd =
   | { readonly end: 'closed'; readonly result: BackfillResult }
   | { readonly end: 'awaiting-approval'; readonly progress: Progress }
@@ -84,6 +87,8 @@ export async function followRun(
     readonly stopAtApproval: boolean
     readonly onProgress: (progress: Progress) => void
     readonly onSilence: () => void
+    /** Told once of each failure that is tried again. */
+    readonly onRetry: (failure: string) => void
   },
 ): Promise<FollowEnd> {
   const stop = new AbortController()
@@ -96,8 +101,15 @@ export async function followRun(
       },
     )
     .finally(() => stop.abort())
+  const told = new Set<string>()
   const watch = async (): Promise<FollowEnd> => {
-    while (!stop.signal.aborted) {
+    for (let poll = 1; !stop.signal.aborted; poll++) {
+      if (poll % retryPolls === 0) {
+        for (const failure of await pendingFailures(client, runId)) {
+          if (!told.has(failure)) options.onRetry(failure)
+          told.add(failure)
+        }
+      }
       const progress = await queryProgress(client, runId)
       if (stop.signal.aborted) break
       if (progress === null) options.onSilence()
@@ -117,6 +129,18 @@ export async function followRun(
     stop.abort()
     closed.catch(() => undefined)
   }
+}
+
+/** What the run's steps failed with and are about to try again; nothing while the server does not answer. */
+async function pendingFailures(client: Client, runId: string): Promise<string[]> {
+  const described = await client.workflow
+    .getHandle(runId)
+    .describe()
+    .catch(() => null)
+  return (described?.raw.pendingActivities ?? []).flatMap(({ activityType, lastFailure }) => {
+    const message = lastFailure?.message ?? ''
+    return message === '' ? [] : [`${activityType?.name ?? 'a step'} is tried again: ${message}`]
+  })
 }
 
 /** Whether a worker polls the task queue. */

@@ -7,8 +7,9 @@ const nonRetryableErrorTypes = Object.values(errorCodes).filter((code) => !isRet
 const retry = {
   initialInterval: '500ms',
   backoffCoefficient: 2,
-  maximumInterval: '20s',
-  maximumAttempts: 12,
+  maximumInterval: '1m',
+  // Storage and catalogs may be away for half an hour, at most.
+  maximumAttempts: 36,
   nonRetryableErrorTypes,
 } as const
 

@@ -16,6 +16,8 @@ export function progressDetails(progress: Progress): string {
     rows.push(['partitions', `${progress.partitionsDone} of ${plan.todoPartitions}`])
     rows.push(['rows', String(progress.rows)])
   }
+  if (slices.split > 0)
+    rows.push(['split for memory', `${slices.split} slices: raise engine.memoryLimit, or lower limits.sliceInputBytes`])
   if (left !== null && slices.done < slices.total)
     rows.push(['time left', `${Math.round(left.lowSeconds)} to ${Math.round(left.highSeconds)} s`])
   for (const { name, status, message } of audits) rows.push([name, `${status}: ${message}`])

@@ -140,7 +140,7 @@ export class BackfillState {
       waitingFor: this.waitingFor,
       upstream: this.upstream,
       steps: this.#steps,
-      slices: { total, done: totals.done, running, reused: totals.reused },
+      slices: { total, done: totals.done, running, reused: totals.reused, split: totals.split },
       partitionsDone: totals.partitions,
       rows: totals.rows,
       bytes: totals.bytes,

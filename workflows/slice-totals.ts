@@ -4,6 +4,8 @@ import type { RunCost, SliceSummary, TimeLeft } from '../src/contract/index.ts'
 export interface SliceTotals {
   done: number
   reused: number
+  /** Computed in parts, since the engine's memory did not hold them. */
+  split: number
   partitions: number
   rows: number
   bytes: number
@@ -25,6 +27,7 @@ export interface SliceTotals {
 export const noSlices = (): SliceTotals => ({
   done: 0,
   reused: 0,
+  split: 0,
   partitions: 0,
   rows: 0,
   bytes: 0,
@@ -53,6 +56,7 @@ export function addSlice(totals: SliceTotals, slice: SliceSummary): void {
   }
   totals.inputRows += inputRows
   totals.inputBytes += inputBytes
+  totals.split += slice.parts === undefined ? 0 : 1
   // Welford's way: a difference of large sums would cancel.
   totals.computed += 1
   const deviation = slice.elapsedMs - totals.meanMs

@@ -94,6 +94,7 @@ export async function startAndFollow(
       silences = 0
       display.show(progress, Date.now())
     },
+    onRetry: (failure) => display.warn(failure),
     onSilence: () => {
       silences += 1
       if (silences !== 2) return
@@ -132,11 +133,19 @@ function withAudits(error: HindcastError, runId: string, json: boolean): Hindcas
   const audits = error.context['audits'] as readonly AuditResult[] | undefined
   if (audits !== undefined && !json) process.stderr.write(`\n${renderAudits(audits)}\n\n`)
   return new HindcastError(error.code, error.message, {
-    hint: [error.hint, `hindcast status ${runId} shows the run.`].filter((part) => part !== undefined).join(' '),
+    hint: [error.hint, `hindcast status ${runId} shows the run.`, ...goingOn(error, runId)]
+      .filter((part) => part !== undefined)
+      .join(' '),
     context: { runId, ...error.context },
     cause: error,
   })
 }
+
+/** A verdict stands; all else may be mended. */
+const goingOn = ({ code }: HindcastError, runId: string): string[] =>
+  code === 'AUDIT_FAILED' || code === 'REJECTED'
+    ? []
+    : [`Once it is mended, hindcast retry ${runId} goes on from what is computed.`]
 
 export function renderAudits(audits: readonly AuditResult[]): string {
   if (audits.length === 0) return 'This view declares no audits.'

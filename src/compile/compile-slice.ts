@@ -2,7 +2,7 @@ import { HindcastError, type Micros } from '../contract/index.ts'
 import { featureColumn, type FeatureDefinition, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
 import { bucketScope, bucketTable, bucketTableName } from './buckets.ts'
-import { eventOrder, eventsTable, keyColumns, rejectedQuery } from './events.ts'
+import { eventOrder, eventsTable, keyColumns, rejectedQuery, type EntityShare, type EventSelection } from './events.ts'
 import { exactSumMacros } from './exact-sums.ts'
 import { featureSet, type FeatureSet } from './feature-set.ts'
 import { parenthesized, viewInputs, type Bucket, type EventFacts } from './inputs.ts'
@@ -23,6 +23,8 @@ export interface SliceRange extends JoinSchemas {
   readonly outputSchema: Schema
   /** Where the view's tiles are kept. */
   readonly tiles?: SliceTiles
+  /** The rows of a part of the entities only. */
+  readonly share?: EntityShare
 }
 
 export interface SliceTiles {
@@ -80,9 +82,14 @@ const alignment = 4n ** 9n
  * @throws DEFINITION_INVALID when the source lacks the event time
  */
 export const compileEvents = (definition: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>): string =>
-  eventsTable(definition, range, timeGrid(definition, range, alignment), viewInputs(definition), stretchesOf(range))
+  eventsTable(definition, range, timeGrid(definition, range, alignment), viewInputs(definition), selectionOf(range))
 
 const stretchesOf = ({ tiles }: Pick<SliceRange, 'tiles'>): readonly Stretch[] | null => tiles?.fromSource ?? null
+
+const selectionOf = (range: Pick<SliceRange, 'tiles' | 'share'>): EventSelection => ({
+  stretches: stretchesOf(range),
+  share: range.share ?? null,
+})
 
 /** What makes the dimensions of a view's joins, before its events are made. */
 export const compileDimensions = (
@@ -137,7 +144,7 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     return { values, maps: bucketTable(bucket, keys, own, values) }
   })
   return {
-    events: eventsTable(definition, range, grid, inputs, stretchesOf(range)),
+    events: eventsTable(definition, range, grid, inputs, selectionOf(range)),
     tiles: [
       ...exactSumMacros,
       ...(hasKept ? [keptPieces(definition, sourceSchema, grid, set.partials)] : []),

@@ -65,16 +65,27 @@ export function eventOrder(definition: ViewDefinition, schema: Schema): EventOrd
   }
 }
 
+/** A part of a view's entities, chosen by a hash of their keys: the `share`-th, from 0, `of` as many. */
+export interface EntityShare {
+  readonly share: number
+  readonly of: number
+}
+
+export interface EventSelection {
+  /** Event times to take them from, where tiles are kept: then with those that became known later, which no row sees. */
+  readonly stretches?: readonly Stretch[] | null
+  readonly share?: EntityShare | null
+}
+
 /**
  * Statement that makes `events`: keys, time and values of the events that the slice's rows see.
- * @param stretches event times to take them from, where tiles are kept: then with those that became known later, which no row sees
  */
 export function eventsTable(
   definition: ViewDefinition,
   schemas: JoinSchemas,
   grid: Grid,
   inputs: Inputs,
-  stretches: readonly Stretch[] | null = null,
+  { stretches = null, share = null }: EventSelection = {},
 ): string {
   const { entity, source } = definition
   const schema = schemas.sourceSchema
@@ -97,11 +108,13 @@ export function eventsTable(
     ...(known === null ? [] : [known.between(beginning, stretches === null ? grid.knownTo : ending)]),
   ]
   const hasKeys = entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`)
+  const hashed = entity.keys.map(({ name, type }) => keySql(name, type)).join(', ')
+  const isShared = share === null ? [] : [`hash(${hashed}) % ${share.of} = ${share.share}`]
   return `-- Time is counted in tiles of ${grid.describe}; a row's point is the tile that begins at its feature time.
 CREATE TEMP TABLE events AS
 SELECT
   ${columns.join(',\n  ')}
-${sourceRows(definition, schemas, bounds, hasKeys)}`
+${sourceRows(definition, schemas, bounds, [...hasKeys, ...isShared])}`
 }
 
 /** -0.0 is 0.0, and which of the two came first must not show. */

@@ -169,6 +169,8 @@ export interface SliceSummary {
   readonly index: number
   /** Found finished at its address, by an earlier attempt or another run. */
   readonly reused: boolean
+  /** In how many parts it was computed, one after the other, since the engine's memory did not hold it; absent where it did. */
+  readonly parts?: number
   readonly partitions: number
   readonly files: number
   readonly rows: number

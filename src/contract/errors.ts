@@ -18,6 +18,8 @@ export const errorCodes = {
   SNAPSHOT_NOT_FOUND: 'SNAPSHOT_NOT_FOUND',
   REF_NOT_FOUND: 'REF_NOT_FOUND',
   RUN_NOT_FOUND: 'RUN_NOT_FOUND',
+  // Too much, however it was split.
+  ENGINE_OUT_OF_MEMORY: 'ENGINE_OUT_OF_MEMORY',
   // Broken bytes.
   CATALOG_INVALID: 'CATALOG_INVALID',
   METADATA_INVALID: 'METADATA_INVALID',
@@ -27,7 +29,6 @@ export const errorCodes = {
   STORAGE_UNAVAILABLE: 'STORAGE_UNAVAILABLE',
   CATALOG_UNAVAILABLE: 'CATALOG_UNAVAILABLE',
   TEMPORAL_UNAVAILABLE: 'TEMPORAL_UNAVAILABLE',
-  ENGINE_OUT_OF_MEMORY: 'ENGINE_OUT_OF_MEMORY',
   // Somebody else's doing, or a verdict.
   PORT_IN_USE: 'PORT_IN_USE',
   CONFLICT: 'CONFLICT',
@@ -44,7 +45,6 @@ const retryable: ReadonlySet<string> = new Set<ErrorCode>([
   'STORAGE_UNAVAILABLE',
   'CATALOG_UNAVAILABLE',
   'TEMPORAL_UNAVAILABLE',
-  'ENGINE_OUT_OF_MEMORY',
 ])
 
 /** Whether doing the same thing again can help. */

@@ -59,7 +59,15 @@ export interface Progress {
   /** The run that computes a view that this one reads. */
   readonly upstream: string | null
   readonly steps: readonly StepProgress[]
-  readonly slices: { readonly total: number; readonly done: number; readonly running: number; readonly reused: number }
+  readonly slices: {
+    readonly total: number
+    readonly done: number
+    readonly running: number
+    /** Found finished. */
+    readonly reused: number
+    /** Computed in parts, since the engine's memory did not hold them. */
+    readonly split: number
+  }
   readonly partitionsDone: number
   readonly rows: number
   readonly bytes: number

@@ -1,33 +1,22 @@
-import { availableParallelism } from 'node:os'
-import { rowOrder } from '../../compile/index.ts'
-import { HindcastError, type PlannedSlice, type SliceSummary, type PlanReference } from '../../contract/index.ts'
 import {
-  encodeManifest,
-  EntryStatus,
-  mapConcurrently,
-  type DataFile,
-  type PartitionTuple,
-} from '../../iceberg/index.ts'
-import { partitionAt } from '../../plan/index.ts'
-import type { DuckDb } from '../duckdb.ts'
+  HindcastError,
+  isHindcastError,
+  type PlanReference,
+  type PlannedSlice,
+  type SliceSummary,
+} from '../../contract/index.ts'
+import { encodeManifest, EntryStatus, mapConcurrently, type DataFile } from '../../iceberg/index.ts'
 import type { WarehouseFiles } from '../files/index.ts'
-import { writePartitionQueries, writePartitions } from '../parquet-write.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
-import { keepTiles } from './keep-tiles.ts'
 import type { BackfillPlan } from './plan.ts'
 import { readPlan } from './read-plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
+import { targetFiles } from './slice-files.ts'
 import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
-import { sliceRows } from './slice-rows.ts'
-import { sliceThreads } from './slice-threads.ts'
-import { targetIdentifier, targetSpec } from './target.ts'
-
-export interface StepOptions {
-  readonly signal?: AbortSignal
-  /** Called with what was done so far, often enough to tell that the step lives. */
-  readonly onProgress?: (detail: Readonly<Record<string, unknown>>) => void
-}
+import { computeInParts } from './split-slice.ts'
+import type { StepOptions } from './step-options.ts'
+import { targetSpec } from './target.ts'
 
 /**
  * Computes one slice of a plan into data files and one manifest, unless it lies finished at its address. The result file is written
@@ -45,10 +34,12 @@ export async function computeSlice(
     throw new HindcastError('INVARIANT_VIOLATED', `${request.plan} has no slice ${request.index}`)
   }
   const finished = await findFinished(runtime, plan, slice)
-  const result = finished ?? (await compute(runtime, plan, slice, options))
+  const { result, parts } =
+    finished === null ? await compute(runtime, plan, slice, options) : { result: finished, parts: 1 }
   return {
     index: request.index,
     reused: finished !== null,
+    ...(parts === 1 ? {} : { parts }),
     partitions: slice.partitions.length,
     files: result.files.length,
     rows: result.files.reduce((sum, file) => sum + file.rows, 0),
@@ -59,9 +50,6 @@ export async function computeSlice(
     elapsedMs: runtime.now() - started,
   }
 }
-
-const targetFiles = (runtime: Runtime, plan: BackfillPlan): Promise<WarehouseFiles> =>
-  runtime.filesOf(targetIdentifier(runtime, plan.target.name))
 
 /** Files of one slice looked at at once. */
 const sizeRequests = 8
@@ -98,68 +86,14 @@ async function compute(
   runtime: Runtime,
   plan: BackfillPlan,
   slice: PlannedSlice,
-  { signal, onProgress }: StepOptions,
-): Promise<SliceResult> {
-  const { definition, target } = plan
-  const { partitionBy } = definition
-  const first = slice.partitions[0]
-  const last = slice.partitions.at(-1)
-  if (first === undefined || last === undefined)
-    throw new HindcastError('INVARIANT_VIOLATED', 'a slice without partitions')
-  const range = { from: partitionAt(partitionBy, first.ordinal).from, to: partitionAt(partitionBy, last.ordinal).to }
-  const spec = targetSpec(definition, target.schema)
-  const destinations = new Map(slice.partitions.map(({ ordinal, path }) => [ordinal, path]))
-  const engineOptions = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
-
+  options: StepOptions,
+): Promise<{ readonly result: SliceResult; readonly parts: number }> {
+  const { files, rejectedRows, tiles, parts } = await computeInParts(runtime, plan, slice, options).catch(
+    (error: unknown) => {
+      throw located(error, plan, slice)
+    },
+  )
   const io = await targetFiles(runtime, plan)
-  const work = async (db: DuckDb, scratchDir: string) => {
-    onProgress?.({ phase: 'read', inputRows: slice.inputRows })
-    await using rows = await sliceRows(runtime, db, plan, slice, range, engineOptions)
-    const request = {
-      schema: target.schema,
-      spec,
-      scratchDir,
-      place: ([ordinal]: PartitionTuple) => {
-        const path = typeof ordinal === 'number' ? destinations.get(ordinal) : undefined
-        if (path === undefined)
-          throw new HindcastError('INVARIANT_VIOLATED', `a row fell outside its slice: ${String(ordinal)}`)
-        return path
-      },
-      io,
-      otherwise: 'DEFINITION_INVALID' as const,
-      ...(signal === undefined ? {} : { signal }),
-    }
-    const finish = async (written: readonly DataFile[]) => ({
-      files: written,
-      rejectedRows: rows.rejectedRows,
-      tiles: await keepTiles(runtime, db, { plan, slice, kept: rows.kept, scratchDir, options: engineOptions }),
-    })
-    const progress = (before: number) => (rowsWritten: bigint) =>
-      onProgress?.({ phase: 'write', rows: before + Number(rowsWritten) })
-    const { spans } = rows
-    if (spans === null) {
-      const [query, sortBy] = [rows.select, rowOrder(definition)]
-      const written = await writePartitions(db, { ...request, query, sortBy, onProgress: progress(0) })
-      return await finish(written)
-    }
-    const written: DataFile[] = []
-    let rowsWritten = 0
-    for (const stretch of stretchesOf(slice.partitions)) {
-      const ranges = stretch.map(({ ordinal }) => ({ ...partitionAt(partitionBy, ordinal), ordinal }))
-      const whole = spans.between(ranges[0]?.from ?? range.from, ranges.at(-1)?.to ?? range.to)
-      await db.run(`CREATE OR REPLACE TABLE spans AS ${whole}`, engineOptions)
-      const files = await writePartitionQueries(db, {
-        ...request,
-        partitions: ranges.map(({ ordinal, from, to }) => ({ tuple: [ordinal], query: spans.rows('spans', from, to) })),
-        onProgress: progress(rowsWritten),
-      })
-      rowsWritten += files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
-      written.push(...files)
-    }
-    return await finish(written)
-  }
-  const { files, rejectedRows, tiles } = await runtime.withEngine(work, { threads: threadsOf(runtime, plan, slice) })
-
   const result: SliceResult = {
     version: 1,
     manifest: files.length === 0 ? null : await writeManifest(io, plan, slice, files),
@@ -173,27 +107,24 @@ async function compute(
     ...(tiles === null ? {} : { tiles }),
   }
   await runtime.io.replace(sliceResultPath(plan.runsFolder, slice), toJsonBytes(result))
-  return result
+  return { result, parts }
 }
 
-/** Partitions whose rows come from one table of spans: each scans all of it. */
-const stretchPartitions = 32
-
-/** Neighbouring partitions, some at a time. */
-function stretchesOf(
-  partitions: readonly PlannedSlice['partitions'][number][],
-): PlannedSlice['partitions'][number][][] {
-  const stretches: PlannedSlice['partitions'][number][][] = []
-  for (let first = 0; first < partitions.length; first += stretchPartitions)
-    stretches.push(partitions.slice(first, first + stretchPartitions))
-  return stretches
-}
-
-function threadsOf(runtime: Runtime, plan: BackfillPlan, slice: PlannedSlice): number {
-  const cores = availableParallelism()
-  const { slicesPerWorker = cores } = runtime.settings.config.limits
-  const atOnce = Math.min(slicesPerWorker, plan.summary.concurrency)
-  return sliceThreads({ index: plan.slices.indexOf(slice), slices: plan.slices.length, atOnce, cores })
+/** The error with the partitions in which it came up. */
+function located(error: unknown, plan: BackfillPlan, slice: PlannedSlice): unknown {
+  if (!isHindcastError(error) || error.code === 'CANCELLED') return error
+  const [first, last] = [slice.partitions[0]?.key ?? '', slice.partitions.at(-1)?.key ?? '']
+  const where = first === last ? `partition ${first}` : `partitions ${first} to ${last}`
+  return new HindcastError(error.code, `${plan.summary.view}, ${where}: ${error.message}`, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    context: {
+      view: plan.summary.view,
+      partitions: { first, last },
+      slice: plan.slices.indexOf(slice),
+      ...error.context,
+    },
+    cause: error,
+  })
 }
 
 async function writeManifest(

@@ -52,7 +52,7 @@ export async function explainSlice(
         await db.run(sql, options)
       },
     }
-    await using rows = await sliceRows(runtime, recording, plan, slice, partition, { otherwise: 'DEFINITION_INVALID' })
+    await using rows = await sliceRows(runtime, recording, plan, slice, { otherwise: 'DEFINITION_INVALID' })
     const select = await explained(`${rows.select}\nORDER BY ${rowOrder(plan.definition)}`)
     return { view, partition: { key: partition.key, from, to }, statements, select }
   })

@@ -1,7 +1,15 @@
-import { allTime, carriedSelect, requiredColumns, type CompiledSlice, type SliceTiles } from '../../compile/index.ts'
+import {
+  allTime,
+  carriedSelect,
+  requiredColumns,
+  type CompiledSlice,
+  type EntityShare,
+  type SliceTiles,
+} from '../../compile/index.ts'
 import { HindcastError, type Micros, type PlannedSlice } from '../../contract/index.ts'
 import { windowTexts, withoutColumns, type ViewDefinition } from '../../definition/index.ts'
 import { and, greaterThanOrEqual, lessThan, planScan } from '../../iceberg/index.ts'
+import { partitionAt } from '../../plan/index.ts'
 import { tableIdentifier } from '../catalog-names.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
@@ -29,9 +37,17 @@ export interface SliceRows extends AsyncDisposable {
   readonly kept: CompiledSlice['kept']
 }
 
+function rangeOf({ definition: { partitionBy } }: BackfillPlan, { partitions }: PlannedSlice): Range {
+  const [first, last] = [partitions[0], partitions.at(-1)]
+  if (first === undefined || last === undefined)
+    throw new HindcastError('INVARIANT_VIOLATED', 'a slice without partitions')
+  return { from: partitionAt(partitionBy, first.ordinal).from, to: partitionAt(partitionBy, last.ordinal).to }
+}
+
 /**
  * Computes a slice's rows in an engine's session. Of a slice whose definition changed only what is new is computed, from the source columns
  * that it takes; the rest comes from the files that the table shows.
+ * @param share of the entities, where not all at once; nothing is carried over then
  * @throws what the engine says of the definition and the data; SNAPSHOT_NOT_FOUND when what is carried over has expired since the plan
  */
 export async function sliceRows(
@@ -39,15 +55,26 @@ export async function sliceRows(
   db: DuckDb,
   plan: BackfillPlan,
   slice: PlannedSlice,
-  range: Range,
   options: QueryOptions,
+  share?: EntityShare,
 ): Promise<SliceRows> {
   await using stack = new AsyncDisposableStack()
+  const range = rangeOf(plan, slice)
   const carried = slice.isCarried === true ? (plan.carried ?? null) : null
   const definition = carried === null ? plan.definition : withoutColumns(plan.definition, carried.columns)
   // Where only derived columns changed, nothing of the source is read.
   const computed =
-    definition.features.length === 0 ? null : await computedRows(runtime, db, plan, slice, range, definition, options)
+    definition.features.length === 0
+      ? null
+      : await computedRows(
+          runtime,
+          db,
+          plan,
+          slice,
+          { ...range, ...(share === undefined ? {} : { share }) },
+          definition,
+          options,
+        )
   if (computed !== null) stack.use(computed)
   const rejectedRows = computed?.rejectedRows ?? 0
   const done = (select: string, spans: CompiledSlice['spans']): SliceRows => {
@@ -77,7 +104,7 @@ async function computedRows(
   db: DuckDb,
   plan: BackfillPlan,
   slice: PlannedSlice,
-  range: Range,
+  range: Range & { readonly share?: EntityShare },
   definition: ViewDefinition,
   options: QueryOptions,
 ): Promise<SliceRows> {
@@ -105,7 +132,9 @@ async function computedRows(
   const tiles = sliceTiles(slice, ofTiles !== null)
   const sliceRange = { ...range, ...shapes, ...(tiles === null ? {} : { tiles }) }
   const { select, spans, rejected, kept } = await computeInSession(db, definition, sliceRange, options)
-  const [counted] = await db.rows<{ rejected: bigint | number }>(rejected, options)
+  // Rows without a key have no share.
+  const isCounted = (range.share?.share ?? 0) === 0
+  const [counted] = isCounted ? await db.rows<{ rejected: bigint | number }>(rejected, options) : []
   const held = stack.move()
   return {
     select,
