@@ -14,6 +14,9 @@ const sales = source({ name: 'sales', table: 'raw.sales', eventTime: 'at' })
 export const shopSales = featureView({
   name: 'shop_sales', entity: shop, source: sales, every: '1d', features: { sales: count({ over: ['3d'] }) },
 })
+export const keeping = featureView({
+  name: 'keeping', entity: shop, source: sales, every: '1d', tiles: 'keep', features: { sales: count({ over: ['3d'] }) },
+})
 export const busiest = featureView({
   name: 'busiest', entity: shop, source: source({ name: 'counted', view: 'shop_sales', eventTime: 'feature_time' }), every: '1d',
   features: { most: max('sales_3d', { over: ['5d'] }) },
@@ -130,4 +133,26 @@ test('a view is backfilled with the one that it reads, at the snapshot that this
     found.push(workflowId)
   await client.connection.close()
   expect(found).toHaveLength(1)
+}, 180_000)
+
+test('with kept tiles a day of late data reads that day, and the plan says so', async () => {
+  const keeping = ['keeping', ...range(2, 12).slice(1)]
+  const first = await project.hindcast('plan', ...keeping)
+  expect(first.stdout).toContain('Leaves the tiles of 10 days in features.keeping__tiles.')
+  expect((await project.hindcast('backfill', ...keeping)).code).toBe(0)
+  const file = join(project.dir, 'late.csv')
+  await writeFile(file, `shop,at,amount\nnorth,${january(6)} 23:00:00,1\n`)
+  expect((await project.hindcast('import', file, '--table', 'raw.sales', '--event-time', 'at')).code).toBe(0)
+  const planned = await project.hindcast('plan', ...keeping, '--json')
+  // A slice a day: each of the three sees its three days, of which one is the late one.
+  expect(planned.json()).toMatchObject({
+    inputRows: 6,
+    tiles: { table: 'features.keeping__tiles', windows: 9, fromTiles: 6, kept: 1, problem: null },
+    sliceList: [{ tiles: { read: 2, kept: 1 } }, { tiles: { read: 2, kept: 0 } }, { tiles: { read: 2, kept: 0 } }],
+  })
+  const { stdout } = await project.hindcast('plan', ...keeping)
+  expect(stdout).toMatch(/Of 9 days of events in their windows, 6 from kept tiles \(12 rows, .*\)\./)
+  expect((await project.hindcast('backfill', ...keeping)).code).toBe(0)
+  const after = await project.hindcast('plan', ...keeping, '--force', '--json')
+  expect(after.json()).toMatchObject({ inputRows: 0, tiles: { windows: 27, fromTiles: 27, kept: 0 } })
 }, 180_000)

@@ -18,7 +18,7 @@ import { cases, clockGrids, type Case } from './cases.ts'
 import { createTable, dayOf, dropTables, schemaOf, type Range } from './engine.ts'
 import { expectedRows, outputTypes } from './outcome.ts'
 
-const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 4)
+const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 8)
 const day = 86_400_000_000n
 const beginning = -62_135_596_800_000_000n
 const ending = 253_402_214_400_000_000n
