@@ -14,10 +14,10 @@ import type { Runtime } from '../src/io/runtime.ts'
 
 const flights = fileURLToPath(new URL('../node_modules/vega-datasets/data/flights-3m.parquet', import.meta.url))
 
-/** Imports one Parquet file as a source table. */
+/** Imports one Parquet file into a source table, the first unless told which. */
 export const importEvents = (
   runtime: Runtime,
-  events: { readonly file: string; readonly table: string; readonly eventTime: string },
+  events: { readonly file: string; readonly table: string; readonly eventTime: string; readonly nth?: bigint },
   options?: { readonly threads: number },
 ) =>
   runtime.withEngine(
@@ -30,7 +30,7 @@ export const importEvents = (
         io: runtime.io,
         db,
         now: runtime.now,
-        newSnapshotId: () => 1n,
+        newSnapshotId: () => events.nth ?? 1n,
         scratchDir,
       }),
     options,
