@@ -75,8 +75,13 @@ async function claim(io: FileIO, folder: string, run: RunIdentity): Promise<Clai
   })
 }
 
+/** Folders beside those of runs. */
+const taken: ReadonlySet<string> = new Set(['slices', 'claims'])
+
 /** A workflow id as a file and branch name; ids that had to be changed, or cut, keep their difference in a hash. */
 function pathSafe(id: string): string {
   const safe = id.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 100)
-  return safe === id && !safe.startsWith('.') ? safe : `${safe.replace(/^\.+/, '_')}-${sha256(id).slice(0, 8)}`
+  return safe === id && !safe.startsWith('.') && !taken.has(safe)
+    ? safe
+    : `${safe.replace(/^\.+/, '_')}-${sha256(id).slice(0, 8)}`
 }
