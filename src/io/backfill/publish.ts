@@ -1,12 +1,6 @@
-import {
-  HindcastError,
-  summaryKeys,
-  type BuildRecord,
-  type PublishedSnapshot,
-  type PublishRequest,
-} from '../../contract/index.ts'
+import { HindcastError, type BuildRecord, type PublishedSnapshot, type PublishRequest } from '../../contract/index.ts'
 import { SEMANTICS_VERSION } from '../../definition/index.ts'
-import { ancestorsOf, dropRef, setBranch, type Snapshot, type Table, type TableUpdate } from '../../iceberg/index.ts'
+import { dropRef, setBranch, type Snapshot, type Table, type TableUpdate } from '../../iceberg/index.ts'
 import { commitChange } from '../commit.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
@@ -14,7 +8,7 @@ import { finishedSlices } from './compute-slice.ts'
 import { mergeLedger } from './ledger.ts'
 import type { BackfillPlan } from './plan.ts'
 import { readPlan } from './read-plan.ts'
-import { recordPath, stagedBranch, stagedSnapshotId, stageOnHead } from './stage.ts'
+import { publishedBy, recordPath, stagedBranch, stagedSnapshotId, stageOnHead } from './stage.ts'
 import { latestRecord, mainHead, targetIdentifier } from './target.ts'
 
 const maxTurns = 20
@@ -55,14 +49,6 @@ export async function publishSnapshot(runtime: Runtime, request: PublishRequest)
   throw new HindcastError('CATALOG_UNAVAILABLE', `publishing did not succeed in ${maxTurns} attempts: ${lastReason}`, {
     hint: 'Other writers commit to this table all the time; the run tries again later.',
   })
-}
-
-/** This run's snapshot among the ancestors of `main`, if it was published before. */
-function publishedBy(table: Table, plan: BackfillPlan): Snapshot | undefined {
-  return ancestorsOf(table.metadata, mainHead(table.metadata)).find(
-    ({ summary }) =>
-      summary[summaryKeys.runId] === plan.summary.runId && summary[summaryKeys.plan] === plan.summary.planHash,
-  )
 }
 
 function stagedIn(table: Table, snapshotId: string): Snapshot {

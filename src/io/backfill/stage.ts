@@ -1,6 +1,7 @@
 import { HindcastError, summaryKeys, type StagedSnapshot, type PlanReference } from '../../contract/index.ts'
 import { describingProperties, SEMANTICS_VERSION } from '../../definition/index.ts'
 import {
+  ancestorsOf,
   evolveSchema,
   highestFieldId,
   overwritePartitions,
@@ -62,7 +63,10 @@ export async function stageOnHead(
     const head = mainHead(table.metadata)
     const snapshotId = stagedSnapshotId(plan, head)
     const branch = stagedBranch(plan.summary.runId)
-    const there = table.metadata.snapshots.find((snapshot) => snapshot.snapshotId === snapshotId)
+    const there =
+      table.metadata.snapshots.find((snapshot) => snapshot.snapshotId === snapshotId) ??
+      // The run was reset to before it published.
+      publishedBy(table, plan)
     if (there !== undefined) return { table, snapshot: there, head }
     await requireUnmoved(runtime, plan, table, head)
 
@@ -90,6 +94,14 @@ export async function stageOnHead(
   throw new HindcastError('CATALOG_UNAVAILABLE', `staging did not succeed in ${maxTurns} attempts: ${lastReason}`, {
     hint: 'Other writers commit to this table all the time; the run tries again later.',
   })
+}
+
+/** This run's snapshot among the ancestors of `main`, if it was published before. */
+export function publishedBy(table: Table, plan: BackfillPlan): Snapshot | undefined {
+  return ancestorsOf(table.metadata, mainHead(table.metadata)).find(
+    ({ summary }) =>
+      summary[summaryKeys.runId] === plan.summary.runId && summary[summaryKeys.plan] === plan.summary.planHash,
+  )
 }
 
 /** The run's schema, when the table does not know it yet; readers of `main` see it only once the snapshot is published. */
