@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
+import type { BackfillActivities } from '../src/contract/index.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { scriptedActivities } from '../tests/support/scripted-activities.ts'
 import { startTestTemporal } from '../tests/support/temporal.ts'
@@ -15,18 +16,41 @@ import { whileWorking } from '../tests/support/workflow-worker.ts'
 const input = { view: 'origin_delays', from: '2001-01-02', to: '2001-07-02' }
 const identity = 'recorder'
 
-const ways = {
-  published: { slices: 3 },
-  fresh: { slices: 0 },
-  'audits-refused': { slices: 2, audits: ['fail'] },
-  approved: { slices: 1, plan: { approval: 'always' } },
-  rejected: { slices: 1, plan: { approval: 'always' } },
-} as const
+interface Way {
+  readonly script: Parameters<typeof scriptedActivities>[0]
+  readonly activities?: Partial<BackfillActivities>
+  readonly workflow?: string
+  readonly input?: object
+  readonly decision?: 'approve' | 'reject'
+}
+
+const slices = (count: number): Way['script'] => ({ slices: count })
+const waits: Partial<BackfillActivities> = {
+  claimRange: ({ wait }) =>
+    Promise.resolve({ holder: wait ? null : 'another', onOverlap: 'wait', searchAttributes: false }),
+}
+const readsAnother: Partial<BackfillActivities> = {
+  listUpstream: () => Promise.resolve([{ input: { ...input, view: 'flights_clean' }, isSource: true }]),
+}
+
+const ways: Readonly<Record<string, Way>> = {
+  published: { script: slices(3) },
+  fresh: { script: slices(0) },
+  'audits-refused': { script: { slices: 2, audits: ['fail'] } },
+  approved: { script: { slices: 1, plan: { approval: 'always' } }, decision: 'approve' },
+  rejected: { script: { slices: 1, plan: { approval: 'always' } }, decision: 'reject' },
+  claimed: { script: slices(2) },
+  waited: { script: slices(1), activities: waits },
+  'with-upstream': { script: slices(1), activities: readsAnother, input: { ...input, withUpstream: true } },
+  scheduled: { script: slices(1), workflow: 'scheduledBackfill', input: { view: 'origin_delays', lag: '6h' } },
+}
 
 await using temporal = await startTestTemporal()
 const connection = await Connection.connect({ address: temporal.address })
 const client = new Client({ connection, identity })
-for (const [way, script] of Object.entries(ways)) {
+for (const [way, { script, activities, workflow = 'backfill', input: request = input, decision }] of Object.entries(
+  ways,
+)) {
   const name = `backfill-${packageJson.version}-${way}.json`
   const file = fileURLToPath(new URL(`../tests/replay/histories/${name}`, import.meta.url))
   if (existsSync(file)) {
@@ -35,12 +59,12 @@ for (const [way, script] of Object.entries(ways)) {
   }
   await whileWorking(
     temporal.address,
-    { taskQueue: way, activities: scriptedActivities(script), identity },
+    { taskQueue: way, activities: { ...scriptedActivities(script), ...activities }, identity },
     async () => {
-      const handle = await client.workflow.start('backfill', { taskQueue: way, workflowId: way, args: [input] })
-      if (way === 'approved' || way === 'rejected') {
+      const handle = await client.workflow.start(workflow, { taskQueue: way, workflowId: way, args: [request] })
+      if (decision !== undefined) {
         while ((await handle.query<{ state: string }, []>('progress')).state !== 'awaiting-approval') continue
-        await handle.executeUpdate(way === 'approved' ? 'approve' : 'reject', {
+        await handle.executeUpdate(decision, {
           args: [{ by: 'recorder', reason: 'recorded' }],
         })
       }
