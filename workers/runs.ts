@@ -11,6 +11,9 @@ export interface RunRow {
   readonly closedAt: string | null
 }
 
+/** A workflow's status as we write it: `running`, `timed-out`. */
+export const statusText = ({ name }: { readonly name: string }): string => name.toLowerCase().replaceAll('_', '-')
+
 /** The newest backfills of the namespace, newest first. */
 export async function newestBackfills(client: Client, limit: number): Promise<RunRow[]> {
   const runs: RunRow[] = []
@@ -18,7 +21,7 @@ export async function newestBackfills(client: Client, limit: number): Promise<Ru
     const memo = (run.memo ?? {}) as Readonly<Record<string, string>>
     runs.push({
       runId: run.workflowId,
-      status: run.status.name.toLowerCase().replaceAll('_', '-'),
+      status: statusText(run.status),
       view: memo['view'] ?? '',
       from: memo['from'] ?? '',
       to: memo['to'] ?? '',

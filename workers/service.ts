@@ -1,7 +1,7 @@
 import type { Runtime } from '../src/io/runtime.ts'
 import type { TemporalTarget } from './temporal-target.ts'
 import { createMetrics, createReadiness, serveEndpoints } from './endpoints/index.ts'
-import { startWorker, type RunningWorker } from './worker.ts'
+import { endAfter, startWorker, type RunningWorker } from './worker.ts'
 
 const probeTimeoutMs = 3_000
 const probeKeptMs = 1_000
@@ -67,13 +67,5 @@ export async function startWorkerService(
       await running.shutdown()
       await stopped
     },
-  }
-}
-
-async function endAfter(work: Promise<void>, end: () => Promise<void>): Promise<void> {
-  try {
-    await work
-  } finally {
-    await end()
   }
 }

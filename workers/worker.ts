@@ -1,6 +1,5 @@
 import {
   bundleWorkflowCode,
-  type NativeConnection,
   Runtime as TemporalRuntime,
   DefaultLogger,
   Worker,
@@ -96,7 +95,7 @@ export async function startWorker(
     shutdownGraceTime: graceMs,
     shutdownForceTime: graceMs + forceMs,
   })
-  const stopped = runAndClose(worker, connection)
+  const stopped = endAfter(worker.run(), () => connection.close())
   return {
     stopped,
     shutdown: async () => {
@@ -119,11 +118,12 @@ export async function startWorker(
 
 const pingTimeoutMs = 3_000
 
-async function runAndClose(worker: Worker, connection: NativeConnection): Promise<void> {
+/** Does what is to be done after `work`, however that ended. */
+export async function endAfter(work: Promise<void>, end: () => Promise<void>): Promise<void> {
   try {
-    await worker.run()
+    await work
   } finally {
-    await connection.close()
+    await end()
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type ScheduledBackfillInput,
 } from '../../src/contract/index.ts'
 import { findView, loadDefinitions } from '../../src/io/project.ts'
+import { statusText } from '../../workers/runs.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodes, table, type ExitCode } from '../output.ts'
 
@@ -194,7 +195,7 @@ const statusOf = async (client: Client, workflowId: string): Promise<string> =>
     .getHandle(workflowId)
     .describe()
     .then(
-      ({ status }) => status.name.toLowerCase().replaceAll('_', '-'),
+      ({ status }) => statusText(status),
       () => 'unknown',
     )
 

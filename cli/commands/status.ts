@@ -3,7 +3,7 @@ import { HindcastError, type Progress } from '../../src/contract/index.ts'
 import type { CommandContext } from '../context.ts'
 import { count, exitCodes, filePath, table, type ExitCode } from '../output.ts'
 import { describePartitions, progressLine } from '../progress.ts'
-import { newestBackfills } from '../../workers/runs.ts'
+import { newestBackfills, statusText } from '../../workers/runs.ts'
 import { backfillHandle, queryProgress, runError } from '../runs.ts'
 import { renderAudits } from './backfill.ts'
 
@@ -37,7 +37,7 @@ async function showRun(context: CommandContext, client: Client, runId: string): 
     throw new HindcastError('RUN_NOT_FOUND', `${runId} is a workflow of type ${description.type}, not a backfill`)
   }
   const progress = await queryProgress(client, runId)
-  const status = description.status.name.toLowerCase().replaceAll('_', '-')
+  const status = statusText(description.status)
   const pending = (description.raw.pendingActivities ?? []).map((activity) => ({
     activity: activity.activityType?.name ?? '',
     attempt: activity.attempt ?? 1,

@@ -11,8 +11,10 @@ import {
   type TableChange,
 } from '../../iceberg/index.ts'
 import { commitChange } from '../commit.ts'
-import { readJson, sha256, toJsonBytes } from '../run-store.ts'
+import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { snapshotIdOf } from '../snapshot-id.ts'
+import { areWhole } from './partition-files.ts'
 import type { BackfillPlan } from './plan.ts'
 import { sliceResultPath } from './slice-address.ts'
 import { decodeManifestFacts, parseSliceResult } from './slice-result.ts'
@@ -71,10 +73,9 @@ async function commit(
     return files.every(({ path }) => live.has(path))
   }
   if (await isDone(found)) return files.length
+  const paths = files.map(({ path }) => path)
   const snapshotOn = (head: bigint | null): bigint =>
-    BigInt(
-      `0x${sha256(JSON.stringify([plan.summary.runId, files.map(({ path }) => path), head?.toString() ?? null])).slice(0, 13)}`,
-    ) + 1n
+    snapshotIdOf([plan.summary.runId, paths, head?.toString() ?? null])
   const ours = new Set<bigint>()
   await commitChange(
     runtime,
@@ -119,9 +120,7 @@ async function leftTiles(runtime: Runtime, plan: BackfillPlan, problems: string[
     const { manifest, files } = tiles
     const wanted = new Map((slice.tiles?.keep ?? []).map((kept) => [kept.ordinal, kept.path]))
     if (!files.every((file) => wanted.get(file.ordinal) === file.path)) return null
-    const sizes = await mapConcurrently(files, 8, (file) => io.size(file.path))
-    if (sizes.some((size, index) => size !== BigInt(files[index]?.bytes ?? -1))) return null
-    if ((await io.size(manifest.manifestPath)) !== BigInt(manifest.manifestLength)) return null
+    if (!(await areWhole(io, files, manifest))) return null
     return { manifest: decodeManifestFacts(manifest), files }
   })
   return found.filter((one) => one !== null)

@@ -5,15 +5,15 @@ import {
   type PlannedSlice,
   type SliceSummary,
 } from '../../contract/index.ts'
-import { encodeManifest, EntryStatus, mapConcurrently, type DataFile } from '../../iceberg/index.ts'
-import type { WarehouseFiles } from '../files/index.ts'
+import { mapConcurrently } from '../../iceberg/index.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { areWhole, writeManifest } from './partition-files.ts'
 import type { BackfillPlan } from './plan.ts'
 import { readPlan } from './read-plan.ts'
 import { sliceManifestPath, sliceResultPath } from './slice-address.ts'
 import { targetFiles } from './slice-files.ts'
-import { encodeManifestFacts, parseSliceResult, type SliceResult } from './slice-result.ts'
+import { parseSliceResult, type SliceResult } from './slice-result.ts'
 import { computeInParts } from './split-slice.ts'
 import type { StepOptions } from './step-options.ts'
 import { targetSpec } from './target.ts'
@@ -51,20 +51,13 @@ export async function computeSlice(
   }
 }
 
-/** Files of one slice looked at at once. */
-const sizeRequests = 8
-
 /** The result at a slice's address, if it and all it names are there. */
 async function findFinished(runtime: Runtime, plan: BackfillPlan, slice: PlannedSlice): Promise<SliceResult | null> {
   const path = sliceResultPath(plan.runsFolder, slice)
   if ((await runtime.io.size(path)) === null) return null
   const result = parseSliceResult(await readJson(runtime.io, path), path)
   const io = await targetFiles(runtime, plan)
-  const sizes = await mapConcurrently(result.files, sizeRequests, ({ path: file }) => io.size(file))
-  if (sizes.some((size, i) => size !== BigInt(result.files[i]?.bytes ?? -1))) return null
-  const { manifest } = result
-  if (manifest !== null && (await io.size(manifest.manifestPath)) !== BigInt(manifest.manifestLength)) return null
-  return result
+  return (await areWhole(io, result.files, result.manifest)) ? result : null
 }
 
 /** Slices looked at at once: there may be a hundred thousand. */
@@ -93,10 +86,13 @@ async function compute(
       throw located(error, plan, slice)
     },
   )
+  const { schema, location } = plan.target
+  const spec = targetSpec(plan.definition, schema)
   const io = await targetFiles(runtime, plan)
   const result: SliceResult = {
     version: 1,
-    manifest: files.length === 0 ? null : await writeManifest(io, plan, slice, files),
+    manifest:
+      files.length === 0 ? null : await writeManifest(io, sliceManifestPath(location, slice), { schema, spec, files }),
     files: files.map((file) => ({
       ordinal: Number(file.partition[0]),
       path: file.filePath,
@@ -125,30 +121,4 @@ function located(error: unknown, plan: BackfillPlan, slice: PlannedSlice): unkno
     },
     cause: error,
   })
-}
-
-async function writeManifest(
-  io: WarehouseFiles,
-  plan: BackfillPlan,
-  slice: PlannedSlice,
-  files: readonly DataFile[],
-): Promise<SliceResult['manifest']> {
-  const { schema, location } = plan.target
-  const { bytes, manifest } = encodeManifest({
-    // Good in a table of version 3 too: its files inherit their row ids from the manifest list.
-    formatVersion: 2,
-    schema,
-    spec: targetSpec(plan.definition, schema),
-    content: 'data',
-    entries: files.map((dataFile) => ({
-      status: EntryStatus.added,
-      snapshotId: null,
-      sequenceNumber: null,
-      fileSequenceNumber: null,
-      dataFile,
-    })),
-  })
-  const manifestPath = sliceManifestPath(location, slice)
-  await io.create(manifestPath, bytes)
-  return encodeManifestFacts({ ...manifest, manifestPath })
 }

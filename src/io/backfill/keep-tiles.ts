@@ -1,16 +1,18 @@
 import { eventRanges, knownBy, tileStart, type KeptTiles } from '../../compile/index.ts'
 import { quoteIdentifier, quoteString } from '../../compile/quote.ts'
 import { HindcastError, isHindcastError, type KeptPartition, type PlannedSlice } from '../../contract/index.ts'
-import { encodeManifest, EntryStatus, type DataFile, type PartitionTuple, type Schema } from '../../iceberg/index.ts'
+import type { DataFile, Schema } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import { writePartitions } from '../parquet-write.ts'
 import type { TableRelation } from '../table-read.ts'
 import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { placedByOrdinal, writeManifest } from './partition-files.ts'
 import type { BackfillPlan } from './plan.ts'
 import { keptRelation } from './read-tiles.ts'
-import { encodeManifestFacts, type SliceResult } from './slice-result.ts'
+import { sliceRange } from './slice-range.ts'
+import type { SliceResult } from './slice-result.ts'
 import { tileSpec, tileTableIdentifier, tileTableProperties } from './tile-table.ts'
 
 export interface KeepRequest {
@@ -45,10 +47,7 @@ export async function keepTiles(
 /** A slice that was cut short since it was planned no longer reads all the events that it was to leave tiles of. */
 function wholePartitions({ plan: { definition }, slice }: KeepRequest): readonly KeptPartition[] {
   const { partitionBy: unit } = definition
-  const [first, last] = [slice.partitions[0], slice.partitions.at(-1)]
-  if (first === undefined || last === undefined) return []
-  const range = { from: partitionAt(unit, first.ordinal).from, to: partitionAt(unit, last.ordinal).to }
-  const seen = eventRanges(definition)(range)
+  const seen = eventRanges(definition)(sliceRange(unit, slice))
   return (slice.tiles?.keep ?? []).filter(({ ordinal }) => {
     const { from, to } = partitionAt(unit, ordinal)
     return from >= seen.from && to <= seen.to
@@ -71,7 +70,6 @@ async function write(
   const groups = Map.groupBy(partitions, ({ carried }) => JSON.stringify(carried?.columns ?? []))
   for (const members of groups.values()) {
     const schema = writtenSchema(tiles.schema, plan, kept, members[0]?.carried?.columns ?? [])
-    const destinations = new Map(members.map(({ ordinal, path }) => [ordinal, path]))
     await using carried = await carriedTiles(runtime, db, plan, members, options)
     written.push(
       ...(await writePartitions(db, {
@@ -81,35 +79,16 @@ async function write(
         spec,
         properties: tileTableProperties(definition.name),
         scratchDir,
-        place: ([ordinal]: PartitionTuple) => {
-          const path = typeof ordinal === 'number' ? destinations.get(ordinal) : undefined
-          if (path === undefined)
-            throw new HindcastError('INVARIANT_VIOLATED', `a tile fell outside its partition: ${String(ordinal)}`)
-          return path
-        },
+        place: placedByOrdinal(members),
         io,
         ...options,
       })),
     )
   }
-  const { bytes, manifest } = encodeManifest({
-    formatVersion: 2,
-    schema: tiles.schema,
-    spec,
-    content: 'data',
-    entries: written.map((dataFile) => ({
-      status: EntryStatus.added,
-      snapshotId: null,
-      sequenceNumber: null,
-      fileSequenceNumber: null,
-      dataFile,
-    })),
-  })
   const address = sha256(JSON.stringify(written.map(({ filePath }) => filePath))).slice(0, 32)
   const manifestPath = `${tiles.location}/metadata/${address}-m0.avro`
-  await io.create(manifestPath, bytes)
   return {
-    manifest: encodeManifestFacts({ ...manifest, manifestPath }),
+    manifest: await writeManifest(io, manifestPath, { schema: tiles.schema, spec, files: written }),
     files: written.map(({ partition, filePath, fileSizeInBytes }) => ({
       ordinal: Number(partition[0]),
       path: filePath,

@@ -21,7 +21,7 @@ import { describeTiles, type TileNeeds } from './describe-tiles.ts'
 import { slicePlanner } from './slice-tiles.ts'
 import { plainSchema } from './source-scan.ts'
 import type { PinnedSource } from './source.ts'
-import { loadIfExists, mainHead } from './target.ts'
+import { loadIfExists, mainHead, tableLocation } from './target.ts'
 import { isTileTable, tileTableIdentifier } from './tile-table.ts'
 
 export interface TilesRequest {
@@ -67,7 +67,7 @@ export async function planTiles(runtime: Runtime, request: TilesRequest): Promis
     const nothing = { windows: 0, fromTiles: 0, rows: 0, bytes: 0, kept: 0 }
     return { slices, summary: { table: name, ...nothing, problem } }
   }
-  const location = table?.metadata.location ?? [runtime.warehouse, ...identifier.namespace, identifier.name].join('/')
+  const location = tableLocation(runtime, identifier, table)
   const schema = tileSchema(table, needs.whole.fields)
   const live = await liveTiles(runtime, table)
   const planner = slicePlanner(request, { range: range.stretch, schema, location, live, needs })

@@ -39,6 +39,7 @@ import {
   loadIfExists,
   mainHead,
   requireSpec,
+  tableLocation,
   targetIdentifier,
   targetSpec,
 } from './target.ts'
@@ -107,7 +108,7 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const schema = table === null ? wanted : evolveSchema(table.metadata, wanted)
   const spec = targetSpec(definition, schema)
   if (table !== null) requireSpec(table, spec)
-  const location = table?.metadata.location ?? [runtime.warehouse, ...identifier.namespace, identifier.name].join('/')
+  const location = tableLocation(runtime, identifier, table)
   const base = table === null ? null : mainHead(table.metadata)
   const live = table === null ? new Map<number, never>() : await filesByPartition(runtime, table, base)
   const record = table === null ? null : await latestRecord(runtime, table.metadata, base)

@@ -1,13 +1,11 @@
 import { HindcastError } from '../../contract/index.ts'
-import { DataContent, mapConcurrently, type DataFile } from '../../iceberg/index.ts'
+import { DataContent, type DataFile } from '../../iceberg/index.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
 import { tableRelation, type TableRelation } from '../table-read.ts'
+import { areWhole } from './partition-files.ts'
 import type { BackfillPlan } from './plan.ts'
 import { tileSpec, tileTableIdentifier } from './tile-table.ts'
-
-/** Files looked at at once. */
-const sizeRequests = 16
 
 /**
  * The rows of some of a plan's files of tiles, with all columns of their table; null where there are none, or one has gone since the plan:
@@ -25,22 +23,24 @@ export async function keptRelation(
   if (tiles === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'the plan has no tiles')
   const { schema } = tiles
   const spec = tileSpec(definition, schema)
-  const tasks = files.map((index) => {
+  const planned = files.map((index) => {
     const file = tiles.files[index]
     if (file === undefined) throw new HindcastError('INVARIANT_VIOLATED', `the plan has no file ${index} of tiles`)
+    return file
+  })
+  const io = await runtime.filesOf(tileTableIdentifier(runtime, definition.name))
+  if (!(await areWhole(io, planned))) return null
+  const tasks = planned.map(({ ordinal, path, rows, bytes }) => {
     const dataFile: DataFile = {
       content: DataContent.data,
-      filePath: file.path,
+      filePath: path,
       fileFormat: 'PARQUET',
-      partition: [file.ordinal],
-      recordCount: BigInt(file.rows),
-      fileSizeInBytes: BigInt(file.bytes),
+      partition: [ordinal],
+      recordCount: BigInt(rows),
+      fileSizeInBytes: BigInt(bytes),
     }
     return { dataFile, specId: spec.specId, sequenceNumber: 0n, deletes: [] }
   })
-  const io = await runtime.filesOf(tileTableIdentifier(runtime, definition.name))
-  const sizes = await mapConcurrently(tasks, sizeRequests, ({ dataFile }) => io.size(dataFile.filePath))
-  if (tasks.some(({ dataFile }, index) => sizes[index] !== dataFile.fileSizeInBytes)) return null
   return tableRelation(db, {
     metadata: { schemas: [schema], partitionSpecs: [spec], properties: {} },
     schema,

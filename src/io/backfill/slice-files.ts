@@ -1,12 +1,13 @@
 import { rowOrder } from '../../compile/index.ts'
-import { HindcastError, type PlannedSlice } from '../../contract/index.ts'
-import type { DataFile, PartitionTuple } from '../../iceberg/index.ts'
+import type { PlannedSlice } from '../../contract/index.ts'
+import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { WarehouseFiles } from '../files/index.ts'
 import { writePartitionQueries, writePartitions, type WriteRequest } from '../parquet-write.ts'
 import type { Runtime } from '../runtime.ts'
 import { keepTiles } from './keep-tiles.ts'
+import { placedByOrdinal } from './partition-files.ts'
 import type { BackfillPlan } from './plan.ts'
 import type { SliceResult } from './slice-result.ts'
 import { sliceRows, type SliceRows } from './slice-rows.ts'
@@ -93,15 +94,10 @@ export function writeRequest(
   slice: PlannedSlice,
   { signal }: StepOptions,
 ): Omit<WriteRequest, 'query' | 'sortBy' | 'io' | 'scratchDir'> {
-  const destinations = new Map(slice.partitions.map(({ ordinal, path }) => [ordinal, path]))
   return {
     schema,
     spec: targetSpec(definition, schema),
-    place: ([ordinal]: PartitionTuple) => {
-      const path = typeof ordinal === 'number' ? destinations.get(ordinal) : undefined
-      if (path !== undefined) return path
-      throw new HindcastError('INVARIANT_VIOLATED', `a row fell outside its slice: ${String(ordinal)}`)
-    },
+    place: placedByOrdinal(slice.partitions),
     otherwise: 'DEFINITION_INVALID',
     ...(signal === undefined ? {} : { signal }),
   }

@@ -9,7 +9,6 @@ import {
 import { HindcastError, type Micros, type PlannedSlice } from '../../contract/index.ts'
 import { windowTexts, withoutColumns, type ViewDefinition } from '../../definition/index.ts'
 import { and, greaterThanOrEqual, lessThan, planScan } from '../../iceberg/index.ts'
-import { partitionAt } from '../../plan/index.ts'
 import { tableIdentifier } from '../catalog-names.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
@@ -18,6 +17,7 @@ import { tableRelation, type TableRelation } from '../table-read.ts'
 import { joinDimensions } from './join-dimensions.ts'
 import type { BackfillPlan } from './plan.ts'
 import { keptRelation } from './read-tiles.ts'
+import { sliceRange } from './slice-range.ts'
 import { slicedScan } from './source-scan.ts'
 import { targetIdentifier } from './target.ts'
 
@@ -37,13 +37,6 @@ export interface SliceRows extends AsyncDisposable {
   readonly kept: CompiledSlice['kept']
 }
 
-function rangeOf({ definition: { partitionBy } }: BackfillPlan, { partitions }: PlannedSlice): Range {
-  const [first, last] = [partitions[0], partitions.at(-1)]
-  if (first === undefined || last === undefined)
-    throw new HindcastError('INVARIANT_VIOLATED', 'a slice without partitions')
-  return { from: partitionAt(partitionBy, first.ordinal).from, to: partitionAt(partitionBy, last.ordinal).to }
-}
-
 /**
  * Computes a slice's rows in an engine's session. Of a slice whose definition changed only what is new is computed, from the source columns
  * that it takes; the rest comes from the files that the table shows.
@@ -59,7 +52,7 @@ export async function sliceRows(
   share?: EntityShare,
 ): Promise<SliceRows> {
   await using stack = new AsyncDisposableStack()
-  const range = rangeOf(plan, slice)
+  const range = sliceRange(plan.definition.partitionBy, slice)
   const carried = slice.isCarried === true ? (plan.carried ?? null) : null
   const definition = carried === null ? plan.definition : withoutColumns(plan.definition, carried.columns)
   // Where only derived columns changed, nothing of the source is read.

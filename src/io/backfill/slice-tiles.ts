@@ -15,6 +15,7 @@ import {
 import { sha256 } from '../run-store.ts'
 import type { TileNeeds } from './describe-tiles.ts'
 import type { Needs, TilesRequest } from './plan-tiles.ts'
+import { sliceRange } from './slice-range.ts'
 import { sourceIdentities } from './source.ts'
 import { columnsIn, tileSpec } from './tile-table.ts'
 
@@ -90,9 +91,10 @@ export function slicePlanner(request: TilesRequest, state: TileTableState): Slic
   const plan = (slice: PlannedSlice): PlannedSlice => {
     const due = slice.isCarried === true ? needs.carried : needs.whole
     if (due === null) return slice
-    const seen = eventsOf(rangeOf(unit, slice))
+    const whole = sliceRange(unit, slice)
+    const seen = eventsOf(whole)
     // Events without a key are counted up to the end of the slice's range, in those of its files that are read for its windows.
-    const counted = { from: seen.from, to: later(seen.to, rangeOf(unit, slice).to) }
+    const counted = { from: seen.from, to: later(seen.to, whole.to) }
     const ofSlice = new Set(filesIn(slice.files))
     const read: number[] = []
     const keep: KeptPartition[] = []
@@ -165,11 +167,6 @@ function partitionsIn(unit: ViewDefinition['partitionBy'], { from, to }: Stretch
   if (from >= to) return []
   const first = partitionOrdinal(unit, from)
   return Array.from({ length: partitionOrdinal(unit, to - 1n) - first + 1 }, (_, i) => partitionAt(unit, first + i))
-}
-
-function rangeOf(unit: ViewDefinition['partitionBy'], { partitions }: PlannedSlice): Stretch {
-  const [first, last] = [partitions[0], partitions.at(-1)]
-  return { from: partitionAt(unit, first?.ordinal ?? 0).from, to: partitionAt(unit, last?.ordinal ?? 0).to }
 }
 
 const later = (a: bigint, b: bigint): bigint => (a > b ? a : b)

@@ -10,8 +10,8 @@ import {
   type TableChange,
   type TableUpdate,
 } from '../../iceberg/index.ts'
-import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { snapshotIdOf } from '../snapshot-id.ts'
 import { commitTiles } from './commit-tiles.ts'
 import { finishedSlices } from './compute-slice.ts'
 import type { BackfillPlan } from './plan.ts'
@@ -34,8 +34,7 @@ export const recordPath = (plan: BackfillPlan): string => `${plan.run.folder}/re
  */
 export function stagedSnapshotId(plan: BackfillPlan, head: bigint | null): bigint {
   const { runId, planHash } = plan.summary
-  const hash = sha256(JSON.stringify([runId, planHash, head?.toString() ?? null]))
-  return BigInt(`0x${hash.slice(0, 13)}`) + 1n
+  return snapshotIdOf([runId, planHash, head?.toString() ?? null])
 }
 
 /**

@@ -23,6 +23,10 @@ export async function loadIfExists(runtime: Runtime, identifier: TableIdentifier
   return (await runtime.catalog.tableExists(identifier)) ? runtime.catalog.loadTable(identifier) : null
 }
 
+/** Where a table lies, or will lie once it is created. */
+export const tableLocation = (runtime: Runtime, identifier: TableIdentifier, table: Table | null): string =>
+  table?.metadata.location ?? [runtime.warehouse, ...identifier.namespace, identifier.name].join('/')
+
 /** Head of `main`; null for a table without snapshots. */
 export const mainHead = (metadata: TableMetadata): bigint | null => metadata.refs['main']?.snapshotId ?? null
 
