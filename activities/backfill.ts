@@ -1,5 +1,5 @@
 import type { BackfillActivities, RunIdentity } from '../src/contract/index.ts'
-import { Context } from '@temporalio/activity'
+import { ApplicationFailure, Context } from '@temporalio/activity'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   claimRange,
@@ -49,9 +49,7 @@ export function createBackfillActivities(runtime: Runtime, { stopping }: Activit
         let holder = await claimRange(runtime, input, run, isOver)
         while (holder !== null && wait) {
           onProgress?.({ waitingFor: holder.workflowId })
-          stopping?.throwIfAborted()
-          const ends = [signal, stopping].filter((end) => end !== undefined)
-          await delay(turnIntervalMs, undefined, { signal: AbortSignal.any(ends) })
+          await nextTurn(signal, stopping)
           holder = await claimRange(runtime, input, run, isOver)
         }
         return {
@@ -61,5 +59,16 @@ export function createBackfillActivities(runtime: Runtime, { stopping }: Activit
         }
       }),
     releaseRange: ({ input, run }) => step(() => releaseRange(runtime, input, run)),
+  }
+}
+
+/** @throws what lets another worker wait, however many did before, when this one stops */
+async function nextTurn(cancelled: AbortSignal | undefined, stopping: AbortSignal | undefined): Promise<void> {
+  const ends = [cancelled, stopping].filter((end) => end !== undefined)
+  try {
+    await delay(turnIntervalMs, undefined, { signal: AbortSignal.any(ends) })
+  } catch (error) {
+    if (stopping?.aborted !== true) throw error
+    throw ApplicationFailure.retryable('the worker stops; another one waits', 'WORKER_STOPS')
   }
 }

@@ -9,6 +9,8 @@ const unforeseenAttempts = 5
  * @param attempt that failed, from 1
  */
 export function toFailure(error: unknown, attempt = 1): unknown {
+  // Said on purpose.
+  if (error instanceof ApplicationFailure) return error
   if (!isHindcastError(error)) {
     if (attempt < unforeseenAttempts) return error
     return ApplicationFailure.create({

@@ -1,5 +1,5 @@
 // What a step fails with keeps its code and its hint on the way through Temporal, and is tried again only where that can help.
-import type { ApplicationFailure } from '@temporalio/common'
+import { ApplicationFailure } from '@temporalio/common'
 import { expect, test } from 'vitest'
 import { fromFailure, toFailure } from '../../../activities/failures.ts'
 import { HindcastError } from '../../../src/contract/index.ts'
@@ -30,4 +30,9 @@ test('what nobody foresaw is tried a few times, then ends the run with its own w
     message: 'x is not a function',
     nonRetryable: true,
   })
+})
+
+test('who only waits is let go as often as workers stop', () => {
+  const stops = ApplicationFailure.retryable('the worker stops', 'WORKER_STOPS')
+  expect(toFailure(stops, 5)).toBe(stops)
 })
