@@ -6,7 +6,9 @@ import {
   Worker,
   type WorkflowBundle,
 } from '@temporalio/worker'
+import type { WorkflowHandle } from '@temporalio/client'
 import { fileURLToPath } from 'node:url'
+import type { TestTemporal } from './temporal.ts'
 
 // Tests print nothing; a failed workflow, which a worker warns of, is often what a test wants.
 Runtime.install({ logger: new DefaultLogger('ERROR') })
@@ -39,4 +41,19 @@ export async function whileWorking<T>(
   } finally {
     await connection.close()
   }
+}
+
+let runs = 0
+
+/** Starts a backfill of its own id and task queue, and runs `work` on it while a worker of the given activities polls. */
+export function whileBackfilling<T>(
+  { address, client }: TestTemporal,
+  activities: object,
+  request: unknown,
+  work: (handle: WorkflowHandle) => Promise<T>,
+): Promise<T> {
+  const taskQueue = `run-${++runs}`
+  return whileWorking(address, { taskQueue, activities }, async () =>
+    work(await client.workflow.start('backfill', { taskQueue, workflowId: taskQueue, args: [request] })),
+  )
 }

@@ -3,11 +3,11 @@
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client'
 import { ApplicationFailure } from '@temporalio/common'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { BackfillResult, Progress } from '../../src/contract/index.ts'
+import type { BackfillActivities, BackfillResult, Progress } from '../../src/contract/index.ts'
 import { scriptedActivities } from '../support/scripted-activities.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
 import { until } from '../support/until.ts'
-import { whileWorking } from '../support/workflow-worker.ts'
+import { whileBackfilling } from '../support/workflow-worker.ts'
 
 let temporal: TestTemporal
 beforeAll(async () => {
@@ -15,19 +15,13 @@ beforeAll(async () => {
 })
 afterAll(() => temporal[Symbol.asyncDispose]())
 
-let runs = 0
 const input = { view: 'v', from: '2001-01-01', to: '2001-02-01' }
 
-async function running<T>(
-  activities: ReturnType<typeof scriptedActivities>,
+const running = <T>(
+  activities: BackfillActivities,
   request: unknown,
   work: (handle: WorkflowHandle) => Promise<T>,
-): Promise<T> {
-  const taskQueue = `queue-${++runs}`
-  return whileWorking(temporal.address, { taskQueue, activities }, async () =>
-    work(await temporal.client.workflow.start('backfill', { taskQueue, workflowId: `run-${runs}`, args: [request] })),
-  )
-}
+): Promise<T> => whileBackfilling(temporal, activities, request, work)
 
 async function failureOf(handle: WorkflowHandle): Promise<ApplicationFailure> {
   const error: unknown = await handle.result().then(

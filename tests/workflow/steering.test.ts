@@ -5,7 +5,7 @@ import type { BackfillActivities, PlanSummary, Progress } from '../../src/contra
 import { scriptedActivities } from '../support/scripted-activities.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
 import { until } from '../support/until.ts'
-import { whileWorking } from '../support/workflow-worker.ts'
+import { whileBackfilling } from '../support/workflow-worker.ts'
 
 let temporal: TestTemporal
 beforeAll(async () => {
@@ -13,20 +13,14 @@ beforeAll(async () => {
 })
 afterAll(() => temporal[Symbol.asyncDispose]())
 
-let runs = 0
 const input = { view: 'v', from: '2001-01-01', to: '2001-02-01' }
 const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress, []>('progress')
 
-async function running<T>(
+const running = <T>(
   activities: BackfillActivities,
   request: unknown,
   work: (handle: WorkflowHandle) => Promise<T>,
-): Promise<T> {
-  const taskQueue = `steering-${++runs}`
-  return whileWorking(temporal.address, { taskQueue, activities }, async () =>
-    work(await temporal.client.workflow.start('backfill', { taskQueue, workflowId: taskQueue, args: [request] })),
-  )
-}
+): Promise<T> => whileBackfilling(temporal, activities, request, work)
 
 const refusal = (update: Promise<unknown>): Promise<string> =>
   update.then(

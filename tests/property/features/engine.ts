@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { dimensionRelation, joinReads, requiredColumns, type CompiledSlice } from '../../../src/compile/index.ts'
 import type { ViewDefinition } from '../../../src/definition/index.ts'
-import type { IcebergType, PartitionSpec, PrimitiveType, Schema } from '../../../src/iceberg/index.ts'
+import type { DataFile, IcebergType, PartitionSpec, PrimitiveType, Schema } from '../../../src/iceberg/index.ts'
 import { duckDbType } from '../../../src/io/duckdb-types.ts'
 import { openDuckDb, type DuckDb } from '../../../src/io/duckdb.ts'
 import { localFiles, toUri } from '../../../src/io/files/index.ts'
@@ -102,19 +102,24 @@ export async function openEngine({ threads = 1, sortsToJoin = false }: EngineOpt
         place: (_, path) => toUri(join(folder.path, 'data', `${path.replaceAll('/', '_')}.parquet`)),
         io,
       })
-      const hashed = files.map(async ({ filePath, partition }): Promise<[string, string]> => [
-        String(partition[0]),
-        createHash('sha256')
-          .update(await io.read(filePath))
-          .digest('hex'),
-      ])
-      return new Map(await Promise.all(hashed))
+      return await hashesOf(files)
     },
     [Symbol.asyncDispose]: async () => {
       await db.close()
       await scratch[Symbol.asyncDispose]()
     },
   }
+}
+
+/** sha256 of data files by their partitions, which have one each. */
+export async function hashesOf(files: readonly DataFile[]): Promise<ReadonlyMap<string, string>> {
+  const hashed = files.map(async ({ filePath, partition }): Promise<[string, string]> => [
+    String(partition[0]),
+    createHash('sha256')
+      .update(await io.read(filePath))
+      .digest('hex'),
+  ])
+  return new Map(await Promise.all(hashed))
 }
 
 /** Spans give the rows of any part of a slice, in order, to a connection that sees nothing temporary. */

@@ -1,6 +1,5 @@
 // Kept tiles stand in for events that are not read again: a bit that is lost on the way to a file and back, or an event that is in a tile and
 // among the events too, would show in every row that is made from them.
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -15,7 +14,7 @@ import { computeInSession } from '../../../src/io/slice-session.ts'
 import { tableRelation } from '../../../src/io/table-read.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { cases, clockGrids, type Case } from './cases.ts'
-import { createTable, dayOf, dropTables, schemaOf, type Range } from './engine.ts'
+import { createTable, dayOf, dropTables, hashesOf, schemaOf, type Range } from './engine.ts'
 import { expectedRows, outputTypes } from './outcome.ts'
 
 const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 8)
@@ -87,16 +86,6 @@ async function filesOf(
     io,
   })
   return hashesOf(files)
-}
-
-async function hashesOf(files: readonly DataFile[]): Promise<ReadonlyMap<string, string>> {
-  const hashed = files.map(async ({ filePath, partition }): Promise<[string, string]> => [
-    String(partition[0]),
-    createHash('sha256')
-      .update(await io.read(filePath))
-      .digest('hex'),
-  ])
-  return new Map(await Promise.all(hashed))
 }
 
 /** Tiles of these days, as files, from a slice in the given range. */
