@@ -72,6 +72,15 @@ define(
 )
 define(
   program
+    .command('codec-server')
+    .description('lets the temporal command and the Web UI read what the project encrypts, until it is stopped')
+    .option('--port <n>', 'where it listens on this machine (0: any free one)', port('--port'), 8236)
+    .option('--origin <url>', 'of the Web UI whose pages may ask', 'http://127.0.0.1:8233'),
+  ['hindcast codec-server', 'hindcast codec-server --origin https://temporal.example'],
+  async () => (await import('./commands/codec-server.ts')).codecServerCommand,
+)
+define(
+  program
     .command('import')
     .argument('<files...>', 'Parquet or CSV files')
     .description('append files to a source table, creating it')

@@ -3,10 +3,14 @@ import {
   WorkflowFailedError,
   WorkflowNotFoundError,
   type Client,
+  type WorkflowExecutionDescription,
   type WorkflowHandle,
 } from '@temporalio/client'
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common'
-import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js'
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fromFailure } from '../activities/index.ts'
 import { HindcastError, type BackfillResult, type Progress } from '../src/contract/index.ts'
@@ -137,11 +141,34 @@ async function pendingFailures(client: Client, runId: string): Promise<string[]>
     .getHandle(runId)
     .describe()
     .catch(() => null)
-  return (described?.raw.pendingActivities ?? []).flatMap(({ activityType, lastFailure }) => {
-    const message = lastFailure?.message ?? ''
-    return message === '' ? [] : [`${activityType?.name ?? 'a step'} is tried again: ${message}`]
-  })
+  const pending = described === null ? [] : await pendingActivities(client, described)
+  return pending.flatMap(({ activity, lastFailure }) =>
+    lastFailure === null ? [] : [`${activity} is tried again: ${lastFailure}`],
+  )
 }
+
+export interface PendingActivity {
+  readonly activity: string
+  readonly attempt: number
+  /** What the attempt before said; null where it is the first. */
+  readonly lastFailure: string | null
+}
+
+/** The steps that a run is at. What they failed with may be encrypted. */
+export const pendingActivities = (
+  client: Client,
+  { raw }: WorkflowExecutionDescription,
+): Promise<readonly PendingActivity[]> =>
+  Promise.all(
+    (raw.pendingActivities ?? []).map(async ({ activityType, attempt, lastFailure }) => {
+      const failure = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, lastFailure)
+      return {
+        activity: activityType?.name ?? 'a step',
+        attempt: attempt ?? 1,
+        lastFailure: failure === undefined || failure.message === '' ? null : failure.message,
+      }
+    }),
+  )
 
 /** Whether a worker polls the task queue. */
 export async function hasWorker(client: Client, taskQueue: string): Promise<boolean> {

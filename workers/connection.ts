@@ -8,7 +8,8 @@ export async function connectClient(target: TemporalTarget): Promise<Client> {
   if (refused !== null) throw refused
   try {
     const connection = await Connection.connect({ connectTimeout: '5s', ...target.options })
-    return new Client({ connection, namespace: target.namespace })
+    const dataConverter = { payloadCodecs: [target.codec] }
+    return new Client({ connection, namespace: target.namespace, dataConverter })
   } catch (cause) {
     throw await connectionProblem(target, cause)
   }

@@ -6,7 +6,7 @@ import type { ProjectSettings } from '../src/io/project-config.ts'
 import type { Runtime } from '../src/io/runtime.ts'
 import { connectClient } from './connection.ts'
 import { findServer, freePort, startDevServer, type DevServer } from './temporal-server/index.ts'
-import { configuredTemporal, type TemporalTarget } from './temporal-target.ts'
+import { configuredTemporal, encryptionOf, type TemporalTarget } from './temporal-target.ts'
 import { startWebPage } from './web/server.ts'
 import { startWorkerService } from './service.ts'
 
@@ -148,6 +148,7 @@ async function temporalServer(
       namespace: config.temporal.namespace,
       uiAddress: server.uiAddress,
       origin: 'dev',
+      ...encryptionOf(settings),
     },
     stop: async () => {
       stopping = true

@@ -8,13 +8,16 @@ export interface HttpAnswer {
   readonly body: string | Uint8Array
 }
 
-export interface HttpServerOptions {
+export interface ListenOptions {
   readonly ip: string
   /** 0: any free one. */
   readonly port: number
   /** What listens there, and the command line's flag that picks another port: for the error when it is taken. */
   readonly whose: string
   readonly flag: string
+}
+
+export interface HttpServerOptions extends ListenOptions {
   /** Answers GET and HEAD by path; null is no such page. What it throws is answered as 500. */
   readonly answer: (pathname: string) => Promise<HttpAnswer | null>
 }
@@ -43,10 +46,16 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       (error: unknown) => reply(plain(500, error instanceof Error ? error.message : String(error))),
     )
   })
-  await listen(server, options)
+  return listen(server, options)
+}
+
+/** Takes the port, and gives the address. @throws PORT_IN_USE */
+export async function listen(server: Server, options: ListenOptions): Promise<HttpServer> {
+  await takePort(server, options)
   const { port } = server.address() as AddressInfo
+  const host = options.ip.includes(':') ? `[${options.ip}]` : options.ip
   return {
-    address: `http://${options.ip.includes(':') ? `[${options.ip}]` : options.ip}:${port}`,
+    address: `http://${host}:${port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -55,7 +64,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   }
 }
 
-function listen(server: Server, { ip, port, whose, flag }: HttpServerOptions): Promise<void> {
+function takePort(server: Server, { ip, port, whose, flag }: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const { code = '' } = error

@@ -1,9 +1,11 @@
 import { loadClientConfigProfile, toClientOptions, type ClientConfigProfile } from '@temporalio/envconfig'
 import type { ConnectionOptions } from '@temporalio/client'
+import type { PayloadCodec } from '@temporalio/common'
 import { existsSync } from 'node:fs'
 import { HindcastError } from '../src/contract/index.ts'
 import { isAlive, readDevState } from '../src/io/dev-state.ts'
 import type { ProjectSettings } from '../src/io/project-config.ts'
+import { loadKeys, payloadCodec } from './encryption/index.ts'
 
 const defaultAddress = '127.0.0.1:7233'
 
@@ -15,6 +17,16 @@ export interface TemporalTarget {
   /** Address of the Web UI, where it is known. */
   readonly uiAddress: string | null
   readonly origin: 'environment' | 'config' | 'dev' | 'default'
+  /** By which clients and workers read and write payloads. */
+  readonly codec: PayloadCodec
+  /** Whether what is written is encrypted. */
+  readonly encrypted: boolean
+}
+
+/** @throws CONFIG_INVALID for a key that cannot be had */
+export function encryptionOf({ config, dir }: ProjectSettings): Pick<TemporalTarget, 'codec' | 'encrypted'> {
+  const keys = loadKeys(config.temporal.encryption, dir)
+  return { codec: payloadCodec(keys), encrypted: keys.size > 0 }
 }
 
 /**
@@ -35,6 +47,7 @@ export function configuredTemporal(settings: ProjectSettings): TemporalTarget | 
     namespace: namespace ?? temporal.namespace,
     uiAddress: null,
     origin: named === '' ? 'config' : 'environment',
+    ...encryptionOf(settings),
   }
 }
 
@@ -86,7 +99,7 @@ export async function findTemporal(settings: ProjectSettings): Promise<TemporalT
   const dev = await readDevState(settings.stateDir)
   if (dev !== null && isAlive(dev.pid)) {
     const { address, namespace, uiAddress } = dev.temporal
-    return { options: { address }, address, namespace, uiAddress, origin: 'dev' }
+    return { options: { address }, address, namespace, uiAddress, origin: 'dev', ...encryptionOf(settings) }
   }
   const { namespace } = settings.config.temporal
   return {
@@ -95,5 +108,6 @@ export async function findTemporal(settings: ProjectSettings): Promise<TemporalT
     namespace,
     uiAddress: null,
     origin: 'default',
+    ...encryptionOf(settings),
   }
 }

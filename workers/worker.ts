@@ -1,19 +1,12 @@
-import {
-  bundleWorkflowCode,
-  Runtime as TemporalRuntime,
-  DefaultLogger,
-  Worker,
-  type WorkflowBundle,
-} from '@temporalio/worker'
-import { existsSync } from 'node:fs'
+import { Runtime as TemporalRuntime, DefaultLogger, Worker } from '@temporalio/worker'
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { createActivities } from '../activities/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
 import { measuredActivities, type WorkerMetrics } from './endpoints/index.ts'
 import type { TemporalTarget } from './temporal-target.ts'
 import { freePort } from './temporal-server/index.ts'
 import { connectWorker } from './worker-connection.ts'
+import { failureConverterPath, workflowBundle } from './workflow-bundle.ts'
 
 export interface RunningWorker {
   /** Settles when the worker has stopped; rejects when it failed. */
@@ -74,6 +67,7 @@ export async function startWorker(
   metrics: WorkerMetrics,
 ): Promise<RunningWorker> {
   const { config } = runtime.settings
+  const { codec, encrypted } = target
   const { temporalRuntime, metricsUrl } = await installRuntime()
   const connection = await connectWorker(target).catch(async (error: unknown) => {
     // Without a connection nothing else shuts it down, and it would keep the process alive.
@@ -87,7 +81,11 @@ export async function startWorker(
     connection,
     namespace: target.namespace,
     taskQueue: config.temporal.taskQueue,
-    workflowBundle: await workflowBundle(),
+    workflowBundle: await workflowBundle({ encrypted }),
+    dataConverter: {
+      payloadCodecs: [codec],
+      ...(encrypted ? { failureConverterPath: failureConverterPath() } : {}),
+    },
     activities: measuredActivities(createActivities(runtime, { stopping: stopping.signal }), metrics),
     maxConcurrentActivityTaskExecutions: slices,
     maxHeartbeatThrottleInterval: '1s',
@@ -125,14 +123,4 @@ export async function endAfter(work: Promise<void>, end: () => Promise<void>): P
   } finally {
     await end()
   }
-}
-
-/** The bundle that the build made, else one made now from the sources. */
-async function workflowBundle(): Promise<WorkflowBundle | { codePath: string }> {
-  const built = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url))
-  if (existsSync(built)) return { codePath: built }
-  return bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR'),
-  })
 }

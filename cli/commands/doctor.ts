@@ -6,6 +6,7 @@ import { sourceProblem } from '../../src/io/backfill/index.ts'
 import { loadDefinitions } from '../../src/io/project.ts'
 import { isLocal, toPath, type WarehouseFiles } from '../../src/io/files/index.ts'
 import { loadHttpfs } from '../../src/io/httpfs.ts'
+import { loadKeys } from '../../workers/encryption/index.ts'
 import type { CommandContext } from '../context.ts'
 import { bytes, exitCodes, paint, plural, type ExitCode } from '../output.ts'
 import { hasWorker } from '../runs.ts'
@@ -47,7 +48,11 @@ export async function doctorCommand(
       throw new Error(`Node ${process.versions.node} is too old: ${requiredNode} or newer is needed`)
     return `Node ${process.versions.node}`
   })
-  await check('configuration', async () => `${settings.dir}, catalog ${config.catalog.name} (${config.catalog.type})`)
+  await check('configuration', async () => {
+    const [writing] = loadKeys(config.temporal.encryption, settings.dir).keys()
+    const encrypted = writing === undefined ? '' : `, Temporal's payloads encrypted with key "${writing}"`
+    return `${settings.dir}, catalog ${config.catalog.name} (${config.catalog.type})${encrypted}`
+  })
   await check('definitions', async () => {
     const { views, codeVersion } = await loadDefinitions(settings)
     return `${plural(views.size, 'feature view')} (${[...views.keys()].join(', ')}), code ${codeVersion}`

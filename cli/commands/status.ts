@@ -4,7 +4,7 @@ import type { CommandContext } from '../context.ts'
 import { count, exitCodes, filePath, table, type ExitCode } from '../output.ts'
 import { describePartitions, progressLine } from '../progress.ts'
 import { newestBackfills, statusText } from '../../workers/runs.ts'
-import { backfillHandle, queryProgress, runError } from '../runs.ts'
+import { backfillHandle, pendingActivities, queryProgress, runError } from '../runs.ts'
 import { renderAudits } from './backfill.ts'
 
 const newestRuns = 20
@@ -38,11 +38,7 @@ async function showRun(context: CommandContext, client: Client, runId: string): 
   }
   const progress = await queryProgress(client, runId)
   const status = statusText(description.status)
-  const pending = (description.raw.pendingActivities ?? []).map((activity) => ({
-    activity: activity.activityType?.name ?? '',
-    attempt: activity.attempt ?? 1,
-    lastFailure: activity.lastFailure?.message ?? null,
-  }))
+  const pending = await pendingActivities(client, description)
   context.output.result({ runId, status, ...progress, pendingActivities: pending }, () =>
     [
       `Run ${runId}: ${status}`,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { approvalPolicies, overlapPolicies } from './backfill.ts'
 import { catalogSchema } from './catalog-config.ts'
+import { encryptionSchema } from './encryption-config.ts'
 import { placeSchema, storageSchema } from './storage-config.ts'
 
 const bytes = z
@@ -26,6 +27,8 @@ export const configSchema = z.strictObject({
       address: z.string().min(1).optional(),
       namespace: z.string().min(1).default('default'),
       taskQueue: z.string().min(1).default('hindcast'),
+      /** Encrypts what Temporal keeps of inputs, results, failures and messages, with keys that it never sees. */
+      encryption: encryptionSchema.optional(),
     })
     .prefault({}),
   dev: z

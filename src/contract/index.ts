@@ -45,6 +45,7 @@ export {
   type RestCatalogConfig,
 } from './catalog-config.ts'
 export { configSchema, type ProjectConfig } from './config.ts'
+export type { EncryptionConfig } from './encryption-config.ts'
 export {
   errorCodes,
   HindcastError,

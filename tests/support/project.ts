@@ -29,6 +29,8 @@ export interface Commands {
   hindcast(...args: readonly string[]): Promise<CommandResult>
   /** Starts a command that goes on, and waits for its first line. */
   start(...args: readonly string[]): Promise<ChildProcess>
+  /** The same of one that says one JSON document, which it gives. */
+  startJson<T>(...args: readonly string[]): Promise<{ readonly process: ChildProcess; readonly document: T }>
   /** Starts a worker, and waits until it polls. */
   startWorker(...args: readonly string[]): Promise<TestWorker>
 }
@@ -74,24 +76,32 @@ export async function testProject(options: ProjectOptions = {}): Promise<TestPro
     child.once('exit', () => running.delete(child))
     return child
   }
-  const startWorker = async (args: readonly string[], more: Readonly<Record<string, string>>): Promise<TestWorker> => {
-    const child = launch(['worker', '--health-port', '0', '--json', ...args], more)
-    const outcome = new Promise<number | NodeJS.Signals | null>((resolve) => {
-      child.once('exit', (code, signal) => resolve(signal ?? code))
-    })
-    const { healthAddress } = await new Promise<{ healthAddress: string }>((resolve, reject) => {
+  const startJson = async <T>(
+    args: readonly string[],
+    more: Readonly<Record<string, string>>,
+  ): Promise<{ readonly process: ChildProcess; readonly document: T }> => {
+    const child = launch([...args, '--json'], more)
+    const document = await new Promise<T>((resolve, reject) => {
       let said = ''
       child.stdout?.on('data', (chunk: Buffer) => {
         said += chunk.toString('utf8')
-        if (said.endsWith('}\n')) resolve(JSON.parse(said) as { healthAddress: string })
+        if (said.endsWith('}\n')) resolve(JSON.parse(said) as T)
       })
       child.stderr?.resume()
-      child.once('exit', (code) => reject(new Error(`the worker ended with ${code}: ${said}`)))
+      child.once('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code}: ${said}`)))
     })
+    return { process: child, document }
+  }
+  const startWorker = async (args: readonly string[], more: Readonly<Record<string, string>>): Promise<TestWorker> => {
+    const { process: child, document } = await startJson<{ healthAddress: string }>(
+      ['worker', '--health-port', '0', ...args],
+      more,
+    )
+    const { healthAddress } = document
     return {
       process: child,
       healthAddress,
-      ended: outcome,
+      ended: new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code))),
       metric: async (series) => {
         const text = await (await fetch(`${healthAddress}/metrics`)).text()
         const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `))
@@ -102,6 +112,7 @@ export async function testProject(options: ProjectOptions = {}): Promise<TestPro
   }
   const commands = (more: Readonly<Record<string, string>>): Commands => ({
     startWorker: (...args) => startWorker(args, more),
+    startJson: (...args) => startJson(args, more),
     hindcast: async (...args) => {
       const child = launch(args, more)
       const [stdout, stderr, code] = await Promise.all([collect(child.stdout), collect(child.stderr), ended(child)])
