@@ -11,6 +11,7 @@ import {
 } from '../src/io/backfill/index.ts'
 import { importFiles } from '../src/io/import-files.ts'
 import type { Runtime } from '../src/io/runtime.ts'
+import { bytesRead } from './measure.ts'
 
 const flights = fileURLToPath(new URL('../node_modules/vega-datasets/data/flights-3m.parquet', import.meta.url))
 
@@ -41,7 +42,7 @@ export const importFlights = (runtime: Runtime) =>
   importEvents(runtime, { file: flights, table: 'raw.flights', eventTime: 'date' })
 
 /** Computes a plan's slices, two at a time. */
-export async function computeSlices(runtime: Runtime, { slices, summary }: BackfillPlan): Promise<void> {
+async function computeSlices(runtime: Runtime, { slices, summary }: BackfillPlan): Promise<void> {
   const waiting = [...slices.keys()]
   const work = async (): Promise<void> => {
     for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
@@ -51,16 +52,37 @@ export async function computeSlices(runtime: Runtime, { slices, summary }: Backf
   await Promise.all([work(), work()])
 }
 
-export const auditSnapshot = (runtime: Runtime, { summary }: BackfillPlan, snapshotId: string) =>
+const auditSnapshot = (runtime: Runtime, { summary }: BackfillPlan, snapshotId: string) =>
   Promise.all(summary.audits.map((_, index) => runAudit(runtime, { plan: summary.plan, snapshotId, index })))
 
-/** From plan to published snapshot; gives the rows that were staged. */
-export async function backfill(runtime: Runtime, input: Parameters<typeof planRun>[1]): Promise<number> {
+/** What a run took: rows staged, seconds of its parts, and bytes read by its computation where the system counts them. */
+export interface BackfillMeasured {
+  readonly rows: number
+  readonly slices: number
+  readonly laps: Readonly<Record<string, number>>
+  readonly readBytes: number
+}
+
+/** From plan to published snapshot. */
+export async function backfill(runtime: Runtime, input: Parameters<typeof planRun>[1]): Promise<BackfillMeasured> {
+  const laps: Record<string, number> = {}
+  let lapStart = performance.now()
+  const lap = (name: string): void => {
+    laps[name] = (performance.now() - lapStart) / 1000
+    lapStart = performance.now()
+  }
   const plan = await planRun(runtime, input, { workflowId: randomUUID(), executionId: randomUUID() })
   const address = plan.summary.plan
+  lap('plan')
+  const before = (await bytesRead()) ?? 0
   await computeSlices(runtime, plan)
+  lap('compute')
+  const readBytes = ((await bytesRead()) ?? 0) - before
   const { snapshotId, rows } = await stageSnapshot(runtime, { plan: address })
+  lap('stage')
   const audits = await auditSnapshot(runtime, plan, snapshotId)
+  lap('audit')
   await publishSnapshot(runtime, { plan: address, snapshotId, audits, decision: null })
-  return rows
+  lap('publish')
+  return { rows, slices: plan.slices.length, laps, readBytes }
 }

@@ -3,7 +3,7 @@
  * them), against hand-written DuckDB SQL that writes the same columns as daily Parquet partitions and audits nothing. Two threads each.
  * Usage: node bench/flights.ts [RUNS]
  */
-import { machine, markdown, runCase, type Measured } from './measure.ts'
+import { lapsOf, machine, markdown, runCase, type Measured } from './measure.ts'
 
 const runs = Number(process.argv[2] ?? 5)
 const lines: string[] = []
@@ -17,6 +17,6 @@ for (const view of ['origin_delays', 'route_delays']) {
     for (const [name, measured] of cases)
       measured.push(await runCase(name.endsWith('hand') ? 'flights-duckdb' : 'flights-hindcast', view))
   }
-  lines.push(markdown(cases))
+  lines.push(markdown(cases), `${view}: ${lapsOf(cases.get(`${view}: Hindcast`) ?? [])}`)
 }
 process.stdout.write(`node bench/flights.ts ${runs}\n${machine()}\n\n${lines.join('\n\n')}\n`)

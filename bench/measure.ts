@@ -53,6 +53,12 @@ export async function bytesRead(): Promise<number | null> {
   return bytes === undefined ? null : Number(bytes)
 }
 
+/** The median of each of a case's parts. */
+export function lapsOf(runs: readonly Measured[]): string {
+  const names = Object.keys(runs[0]?.laps ?? {})
+  return names.map((lap) => `${lap} ${median(runs.map(({ laps }) => laps?.[lap] ?? 0)).toFixed(2)} s`).join(', ')
+}
+
 const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b)
 export const median = (values: readonly number[]): number => sorted(values)[Math.floor(values.length / 2)] ?? Number.NaN
 

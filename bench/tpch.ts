@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { HindcastError } from '../src/contract/index.ts'
-import { machine, markdown, median, runCase, type Measured } from './measure.ts'
+import { lapsOf, machine, markdown, runCase, type Measured } from './measure.ts'
 import { bytesNeeded } from './tpch/bytes-needed.ts'
 import { dayPlus, importedFiles, importedProject, moneyTypes } from './tpch/data.ts'
 import { differences } from './tpch/same-rows.ts'
@@ -93,10 +93,4 @@ async function verify(args: (kept?: string) => string[]): Promise<void> {
       `verified: ${rows} rows by hand (${way}), ${onlyLeft} that Hindcast has not, ${onlyRight} that only Hindcast has`,
     )
   }
-}
-
-/** The median of each part. */
-function lapsOf(runs: readonly Measured[]): string {
-  const names = Object.keys(runs[0]?.laps ?? {})
-  return names.map((lap) => `${lap} ${median(runs.map(({ laps }) => laps?.[lap] ?? 0)).toFixed(2)} s`).join(', ')
 }

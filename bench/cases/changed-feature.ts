@@ -33,7 +33,7 @@ export const wide = featureView({
 `
 }
 
-const run = (runtime: Runtime, force: boolean): Promise<number> =>
+const run = (runtime: Runtime, force: boolean) =>
   backfill(runtime, { view: 'wide', from: '2001-01-02', to: '2001-07-02', force })
 
 try {
@@ -47,9 +47,9 @@ try {
   await define(30)
   const read = await bytesRead()
   const started = performance.now()
-  const rows = await run(runtime, kind === 'all')
+  const { rows, laps } = await run(runtime, kind === 'all')
   const after = await bytesRead()
-  report(started, rows, {}, read === null || after === null ? {} : { 'bytes read': after - read })
+  report(started, rows, laps, read === null || after === null ? {} : { 'bytes read': after - read })
   await runtime.close()
 } finally {
   await rm(dir, { recursive: true, force: true })
