@@ -1,6 +1,7 @@
 /**
  * Both views of this repository over 181 days of 3,000,000 flights: Hindcast's steps from plan to published snapshot (without Temporal around
- * them), against hand-written DuckDB SQL that writes the same columns as daily Parquet partitions and audits nothing. Two threads each.
+ * them), against hand-written DuckDB SQL that reads the same files, writes the same columns as daily Parquet partitions and audits nothing. Two
+ * threads each.
  * Usage: node bench/flights.ts [RUNS]
  */
 import { lapsOf, machine, markdown, runCase, type Measured } from './measure.ts'

@@ -68,6 +68,8 @@ export interface Spans {
   between(from: Micros, to: Micros): string
   /** SELECT of the rows with a feature time in `[from, to)`, in the order of their keys and time, given a table of spans that hold them. It needs nothing temporary. */
   rows(table: string, from: Micros, to: Micros): string
+  /** SELECT of how many rows (`count`) each of these ranges (`range`, from 0) has, for those that have any. */
+  counts(table: string, ranges: readonly Stretch[]): string
 }
 
 /** ORDER BY of a view's rows. */
@@ -250,6 +252,14 @@ ORDER BY ${[...keys.map(({ own }) => own), 'point'].join(', ')}`,
       return `WITH ${rowsOf(
         `SELECT * EXCLUDE (point, next_point), ${point} AS point FROM ${table} WHERE point < ${end} AND next_point > ${first}`,
       )}`
+    },
+    counts: (table, ranges) => {
+      const values = ranges.map(
+        ({ from: low, to: high }, index) => `(${index}, ${grid.pointFrom(low)}, ${grid.pointFrom(high)})`,
+      )
+      return `SELECT range, CAST(sum(least(next_point, last) - greatest(point, first)) AS BIGINT) AS count
+FROM ${table} JOIN (VALUES ${values.join(', ')}) AS ranges(range, first, last) ON point < last AND next_point > first
+GROUP BY range`
     },
   }
   return {

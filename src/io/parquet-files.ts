@@ -37,8 +37,8 @@ export interface TableRows {
 export interface FileWriter {
   /** The rows' files, as many as their size asks for, each of as many rows as the others. */
   filesOf(rows: TableRows): AsyncGenerator<WrittenFile>
-  /** The same of a query's rows, in the order that it gives them in; no rows make no file. */
-  filesOfQuery(query: string): AsyncGenerator<WrittenFile>
+  /** The same of a query's rows, of which there are `count`, in the order that it gives them in; no rows make no file. */
+  filesOfQuery(query: string, count: bigint): AsyncGenerator<WrittenFile>
 }
 
 interface CopiedFile {
@@ -78,9 +78,7 @@ export function fileWriter(
       `COPY (FROM ${rows}) TO ${quoteString(local)} (${copyOptions}, ROW_GROUP_SIZE ${groupRows})`,
       options,
     )
-    if (copied === undefined || copied.count !== count) {
-      throw new HindcastError('INVARIANT_VIOLATED', 'the engine wrote another number of rows than it was given')
-    }
+    if (copied === undefined || copied.count !== count) throw miscounted()
     return {
       local,
       rows,
@@ -141,11 +139,7 @@ export function fileWriter(
     }
   }
 
-  async function* filesOfQuery(query: string): AsyncGenerator<WrittenFile> {
-    const [{ count } = { count: 0n }] = await db.rows<{ count: bigint }>(
-      `SELECT count(*) AS count FROM (${query})`,
-      options,
-    )
+  async function* filesOfQuery(query: string, count: bigint): AsyncGenerator<WrittenFile> {
     if (count === 0n) return
     const casts = fields.map(
       (field) => `CAST(${quoteIdentifier(field.name)} AS ${duckDbType(field.type)}) AS ${quoteIdentifier(field.name)}`,
@@ -157,11 +151,16 @@ export function fileWriter(
       return
     }
     await db.run(`CREATE OR REPLACE TEMP TABLE ${ownTable('rows')} AS ${select}`, options)
+    const [made] = await db.rows<{ rows: bigint }>(`SELECT count(*) AS rows FROM ${ownTable('rows')}`, options)
+    if (made?.rows !== count) throw miscounted()
     yield* filesOf({ table: ownTable('rows'), first: 0n, count, isWhole: true })
   }
 
   return { filesOf, filesOfQuery }
 }
+
+const miscounted = (): HindcastError =>
+  new HindcastError('INVARIANT_VIOLATED', 'the engine wrote another number of rows than there were said to be')
 
 function partsFor(bytes: number, targetFileBytes: number | null, rows: bigint): bigint {
   if (targetFileBytes === null) return 1n

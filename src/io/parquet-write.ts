@@ -124,12 +124,15 @@ export interface PartitionQuery {
    * tables that are not temporary.
    */
   readonly query: string
+  /** How many they are. */
+  readonly count: bigint
 }
 
 /**
  * The same of rows that already come partition by partition, each by a query of its own: nothing is sorted or kept in between. A partition
  * without rows has no file.
- * @throws as `writePartitions`; a required column with nulls may be found when other partitions have been written
+ * @throws as `writePartitions`; a required column with nulls may be found when other partitions have been written;
+ *   INVARIANT_VIOLATED when a query gives another number of rows than it was said to
  */
 export async function writePartitionQueries(
   db: DuckDb,
@@ -140,7 +143,7 @@ export async function writePartitionQueries(
     copy({
       partitions,
       tupleOf: ({ tuple }) => tuple,
-      filesOf: (writer, { query }) => writer.filesOfQuery(query),
+      filesOf: (writer, { query, count }) => writer.filesOfQuery(query, count),
       check: (writerDb, file) => requireWrittenValues(writerDb, file, schema, queryOptions(request)),
     }),
   )

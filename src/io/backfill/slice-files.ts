@@ -77,9 +77,18 @@ async function writeRows(
     const [first, last] = [ranges[0], ranges.at(-1)]
     if (first === undefined || last === undefined) continue
     await db.run(`CREATE OR REPLACE TABLE spans AS ${spans.between(first.from, last.to)}`, engineOptions(options))
+    const counts = new Map(
+      (await db.rows<{ range: number; count: bigint }>(spans.counts('spans', ranges), engineOptions(options))).map(
+        ({ range, count }) => [range, count],
+      ),
+    )
     const files = await writePartitionQueries(db, {
       ...request,
-      partitions: ranges.map(({ ordinal, from, to }) => ({ tuple: [ordinal], query: spans.rows('spans', from, to) })),
+      partitions: ranges.map(({ ordinal, from, to }, index) => ({
+        tuple: [ordinal],
+        query: spans.rows('spans', from, to),
+        count: counts.get(index) ?? 0n,
+      })),
       onProgress: progress(rowsWritten),
     })
     rowsWritten += files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)

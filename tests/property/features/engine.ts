@@ -134,13 +134,16 @@ async function requireSameBySpans(
   await using sibling = await db.sibling()
   const cut = from + (to - from) / 3n
   await db.run(`CREATE OR REPLACE TABLE spans AS ${spans.between(from, to)}`)
-  for (const [low, high] of [
-    [from, cut],
-    [cut, to],
-  ] as const) {
+  const ranges = [
+    { from, to: cut },
+    { from: cut, to },
+  ]
+  const counted = await sibling.rows<{ range: number; count: bigint }>(spans.counts('spans', ranges))
+  for (const [index, { from: low, to: high }] of ranges.entries()) {
     const found = await sibling.rows(`SELECT ${casts.join(', ')} FROM (${spans.rows('spans', low, high)})`)
     const wanted = rows.filter(({ feature_time: at }) => typeof at === 'bigint' && at >= low && at < high)
     expect(found).toEqual(wanted)
+    expect(counted.find(({ range }) => range === index)?.count ?? 0n).toBe(BigInt(wanted.length))
   }
 }
 

@@ -56,10 +56,14 @@ async function setUp(threads: number) {
     sorted: () => writePartitions(db, { ...common, query: rows, sortBy: 'id' }),
     byQuery: async (options: Partial<Parameters<typeof writePartitionQueries>[1]> = {}) => {
       await db.run(`CREATE OR REPLACE TABLE rows AS ${rows} ORDER BY id DESC`)
-      const partitions = [0, 1, 2, 3, 4].map((part) => ({
-        tuple: [part],
-        query: `SELECT * FROM rows WHERE part = ${part} ORDER BY id`,
-      }))
+      const partitions = await Promise.all(
+        [0, 1, 2, 3, 4].map(async (part) => {
+          const [{ count } = { count: 0n }] = await db.rows<{ count: bigint }>(
+            `SELECT count(*) AS count FROM rows WHERE part = ${part}`,
+          )
+          return { tuple: [part], query: `SELECT * FROM rows WHERE part = ${part} ORDER BY id`, count }
+        }),
+      )
       return writePartitionQueries(db, { ...common, partitions, ...options })
     },
     scratch: () => readdir(common.scratchDir),
@@ -107,14 +111,25 @@ test('a partition of several files is cut in the same places', async () => {
 test('a null in a required column is refused with the caller’s code', async () => {
   await using context = await setUp(2)
   const partitions = [
-    { tuple: [1], query: `SELECT 1::INTEGER AS part, 1::BIGINT AS id, 0.5::DOUBLE AS value, 'x' AS text` },
-    { tuple: [2], query: `SELECT 2::INTEGER AS part, NULL::BIGINT AS id, NULL::DOUBLE AS value, 'x' AS text` },
+    { tuple: [1], query: `SELECT 1::INTEGER AS part, 1::BIGINT AS id, 0.5::DOUBLE AS value, 'x' AS text`, count: 1n },
+    {
+      tuple: [2],
+      query: `SELECT 2::INTEGER AS part, NULL::BIGINT AS id, NULL::DOUBLE AS value, 'x' AS text`,
+      count: 1n,
+    },
   ]
   await expect(context.byQuery({ partitions, otherwise: 'DEFINITION_INVALID' })).rejects.toMatchObject({
     code: 'DEFINITION_INVALID',
     message: 'column id is required, and 1 rows have none',
   })
   expect(await context.scratch()).toEqual([])
+})
+
+test.each([100, 200_000])('a query that gives other rows than the %i said is refused', async (count) => {
+  await using context = await setUp(1)
+  const query = `SELECT 1::INTEGER AS part, i AS id, 0.5::DOUBLE AS value, 'x' AS text FROM range(${count + 1}) t(i)`
+  const partitions = [{ tuple: [1], query, count: BigInt(count) }]
+  await expect(context.byQuery({ partitions })).rejects.toMatchObject({ code: 'INVARIANT_VIOLATED' })
 })
 
 test('a file that cannot be brought to its place stops the others, and the failure is the caller’s to see', async () => {
