@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { z } from 'zod'
 import { HindcastError, isHindcastError, isRetryable, type RunIdentity } from '../contract/index.ts'
 import type { FileIO } from '../iceberg/index.ts'
 import type { WarehouseFiles } from './files/index.ts'
 import { sweepsOver } from './sweep-marker.ts'
 
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+export const sha256 = (text: string): string => hash('sha256', text)
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()

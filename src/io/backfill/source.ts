@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { HindcastError, parseInstant, floorDiv, MICROS_PER_DAY, type Micros } from '../../contract/index.ts'
 import {
   decodeSingleValue,
@@ -241,7 +241,7 @@ export function sourceIdentities(
   files.forEach((file, index) => {
     const [from, to] = [first[index] ?? 0, end[index] ?? 0]
     if (from >= to) return
-    const digest = createHash('sha512').update(fileIdentity(file)).digest()
+    const digest = hash('sha512', fileIdentity(file), 'buffer')
     for (let lane = 0; lane < lanes; lane++) {
       const value = digest.readUInt32LE(lane * 4)
       changes[from * lanes + lane] = (changes[from * lanes + lane] ?? 0) + value
