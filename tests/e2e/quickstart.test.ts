@@ -8,7 +8,7 @@ import { runPython } from '../support/python.ts'
 import { flightsParquet, testProject, type TestProject } from '../support/project.ts'
 import { mainBytes } from '../support/table-bytes.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
-import { originDelays, routeDelays, type Flights, type Row } from './flights-oracle.ts'
+import { namesOf, originDelays, routeDelays, type Flights, type Row } from './flights-oracle.ts'
 
 const [from, to] = ['2001-01-02', '2001-07-02']
 const micros = (date: string): number => Date.parse(`${date}T00:00:00Z`) * 1000
@@ -70,11 +70,13 @@ async function readFlights(): Promise<Flights> {
   const rows = await queryRows(
     `SELECT epoch_us(date)::DOUBLE AS time, delay::DOUBLE AS delay, origin, destination FROM '${flightsParquet}' ORDER BY date`,
   )
+  const texts = (of: (row: Record<string, unknown>) => string) => namesOf(rows.map(of))
   return {
     time: Float64Array.from(rows, (row) => row['time'] as number),
     delay: Float64Array.from(rows, (row) => row['delay'] as number),
-    origin: rows.map((row) => row['origin'] as string),
-    destination: rows.map((row) => row['destination'] as string),
+    origin: texts((row) => row['origin'] as string),
+    destination: texts((row) => row['destination'] as string),
+    route: texts((row) => `${row['origin'] as string}>${row['destination'] as string}`),
   }
 }
 

@@ -7,7 +7,7 @@ import { mainBytes } from '../support/table-bytes.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
 import { until } from '../support/until.ts'
 
-const range = ['--from', '2001-02-01', '--to', '2001-06-01']
+const range = ['--from', '2001-03-01', '--to', '2001-05-01']
 const memoryLimit = 400_000_000
 const config = `export default {
   limits: { sliceInputBytes: '40MB', slicesPerWorker: 1, concurrency: 4 },
