@@ -52,7 +52,7 @@ function decrypt(payload: Payload, keys: EncryptionKeys): Payload {
   if (key === undefined) throw missing(id, keys)
   const data = Buffer.from(payload.data ?? new Uint8Array())
   try {
-    const decipher = createDecipheriv(algorithm, key, data.subarray(0, nonceBytes))
+    const decipher = createDecipheriv(algorithm, key, data.subarray(0, nonceBytes), { authTagLength: tagBytes })
     decipher.setAuthTag(data.subarray(-tagBytes))
     const plain = Buffer.concat([decipher.update(data.subarray(nonceBytes, -tagBytes)), decipher.final()])
     const { metadata, data: inner } = PayloadMessage.decode(plain)
