@@ -14,6 +14,7 @@ import {
   runAudit,
   stageSnapshot,
   writeReport,
+  type InSpan,
 } from '../src/io/backfill/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
 import { askTemporal } from './run-state.ts'
@@ -26,14 +27,20 @@ const turnIntervalMs = 1_000
 export interface ActivityOptions {
   /** Aborted when the worker takes no more work: whoever only waits then lets another worker wait. */
   readonly stopping?: AbortSignal
+  /** Shows the parts of a step in a trace. */
+  readonly inSpan?: InSpan
 }
 
 /** The activities of a backfill, over one project's storage, catalog and engine. */
-export function createBackfillActivities(runtime: Runtime, { stopping }: ActivityOptions = {}): BackfillActivities {
+export function createBackfillActivities(
+  runtime: Runtime,
+  { stopping, inSpan }: ActivityOptions = {},
+): BackfillActivities {
+  const traced = inSpan === undefined ? {} : { inSpan }
   return {
     scheduledRange: (request) => step(() => scheduledRange(runtime, request)),
     planBackfill: ({ input, run }) => step(async () => (await planRun(runtime, input, run)).summary),
-    computeSlice: (request) => step((options) => computeSlice(runtime, request, options)),
+    computeSlice: (request) => step((options) => computeSlice(runtime, request, { ...options, ...traced })),
     stageSnapshot: (request) => step(() => stageSnapshot(runtime, request)),
     runAudit: (request) => step((options) => runAudit(runtime, request, options)),
     publishSnapshot: (request) => step(() => publishSnapshot(runtime, request)),

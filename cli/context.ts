@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client'
 import { loadSettings, type ProjectSettings } from '../src/io/project-config.ts'
 import type { Runtime } from '../src/io/runtime.ts'
+import { endTracing } from '../workers/tracing/index.ts'
 import type { TemporalTarget } from '../workers/temporal-target.ts'
 import { createOutput, type ExitCode, type Output } from './output.ts'
 
@@ -47,5 +48,6 @@ export async function withContext(
       ({ client }) => client.connection.close(),
       () => undefined,
     )
+    await endTracing()
   }
 }

@@ -75,10 +75,12 @@ const boundaries: readonly Boundary[] = [
   },
   {
     folders: ['workflows'],
-    rule: 'workflows import values only of @temporalio/workflow, @temporalio/common, src/contract and src/plan',
+    rule: 'workflows import values only of @temporalio/workflow, @temporalio/common, OpenTelemetry, src/contract and src/plan',
     forbids: (target) =>
       !target.typeOnly &&
       !isOneOf(target, ['@temporalio/workflow', '@temporalio/common']) &&
+      !isOneOf(target, ['@opentelemetry/api', '@opentelemetry/sdk-trace-base']) &&
+      !isPackage(target, '@temporalio/interceptors-opentelemetry/lib/') &&
       !isIn(target, 'workflows', ...workflowSafe),
   },
   {

@@ -22,6 +22,8 @@ interface Way {
   readonly workflow?: string
   readonly input?: object
   readonly decision?: 'approve' | 'reject'
+  /** By a worker that sends traces: headers, and flags of the SDK. */
+  readonly traced?: true
 }
 
 const slices = (count: number): Way['script'] => ({ slices: count })
@@ -40,6 +42,7 @@ const ways: Readonly<Record<string, Way>> = {
   approved: { script: { slices: 1, plan: { approval: 'always' } }, decision: 'approve' },
   rejected: { script: { slices: 1, plan: { approval: 'always' } }, decision: 'reject' },
   claimed: { script: slices(2) },
+  traced: { script: { slices: 2, plan: { approval: 'always' } }, decision: 'approve', traced: true },
   waited: { script: slices(1), activities: waits },
   'with-upstream': { script: slices(1), activities: readsAnother, input: { ...input, withUpstream: true } },
   scheduled: { script: slices(1), workflow: 'scheduledBackfill', input: { view: 'origin_delays', lag: '6h' } },
@@ -48,9 +51,10 @@ const ways: Readonly<Record<string, Way>> = {
 await using temporal = await startTestTemporal()
 const connection = await Connection.connect({ address: temporal.address })
 const client = new Client({ connection, identity })
-for (const [way, { script, activities, workflow = 'backfill', input: request = input, decision }] of Object.entries(
-  ways,
-)) {
+for (const [
+  way,
+  { script, activities, workflow = 'backfill', input: request = input, decision, traced = false },
+] of Object.entries(ways)) {
   const name = `backfill-${packageJson.version}-${way}.json`
   const file = fileURLToPath(new URL(`../tests/replay/histories/${name}`, import.meta.url))
   if (existsSync(file)) {
@@ -59,7 +63,12 @@ for (const [way, { script, activities, workflow = 'backfill', input: request = i
   }
   await whileWorking(
     temporal.address,
-    { taskQueue: way, activities: { ...scriptedActivities(script), ...activities }, identity },
+    {
+      taskQueue: way,
+      activities: { ...scriptedActivities(script), ...activities },
+      identity,
+      variant: { encrypted: false, traced },
+    },
     async () => {
       const handle = await client.workflow.start(workflow, { taskQueue: way, workflowId: way, args: [request] })
       if (decision !== undefined) {

@@ -1,5 +1,6 @@
 import { Client, Connection } from '@temporalio/client'
 import { connectionProblem, refusedBeforehand } from './connection-problem.ts'
+import { findTracing } from './tracing/index.ts'
 import type { TemporalTarget } from './temporal-target.ts'
 
 /** @throws TEMPORAL_UNAVAILABLE when no server answers within a few seconds; ACCESS_DENIED, CONFIG_INVALID when it does, but not to us */
@@ -9,7 +10,9 @@ export async function connectClient(target: TemporalTarget): Promise<Client> {
   try {
     const connection = await Connection.connect({ connectTimeout: '5s', ...target.options })
     const dataConverter = { payloadCodecs: [target.codec] }
-    return new Client({ connection, namespace: target.namespace, dataConverter })
+    const tracing = await findTracing()
+    const interceptors = tracing === null ? {} : { interceptors: tracing.client }
+    return new Client({ connection, namespace: target.namespace, dataConverter, ...interceptors })
   } catch (cause) {
     throw await connectionProblem(target, cause)
   }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { createActivities } from '../activities/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
 import { measuredActivities, type WorkerMetrics } from './endpoints/index.ts'
+import { findTracing } from './tracing/index.ts'
 import type { TemporalTarget } from './temporal-target.ts'
 import { freePort } from './temporal-server/index.ts'
 import { connectWorker } from './worker-connection.ts'
@@ -68,6 +69,7 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   const { config } = runtime.settings
   const { codec, encrypted } = target
+  const tracing = await findTracing()
   const { temporalRuntime, metricsUrl } = await installRuntime()
   const connection = await connectWorker(target).catch(async (error: unknown) => {
     // Without a connection nothing else shuts it down, and it would keep the process alive.
@@ -77,16 +79,21 @@ export async function startWorker(
   const graceMs = config.worker.shutdownGraceSeconds * 1000
   const stopping = new AbortController()
   const slices = config.limits.slicesPerWorker ?? availableParallelism()
+  const activities = createActivities(runtime, {
+    stopping: stopping.signal,
+    ...(tracing === null ? {} : { inSpan: tracing.worker.inSpan }),
+  })
   const worker = await Worker.create({
     connection,
     namespace: target.namespace,
     taskQueue: config.temporal.taskQueue,
-    workflowBundle: await workflowBundle({ encrypted }),
+    workflowBundle: await workflowBundle({ encrypted, traced: tracing !== null }),
     dataConverter: {
       payloadCodecs: [codec],
       ...(encrypted ? { failureConverterPath: failureConverterPath() } : {}),
     },
-    activities: measuredActivities(createActivities(runtime, { stopping: stopping.signal }), metrics),
+    activities: measuredActivities(tracing?.worker.described(activities) ?? activities, metrics),
+    ...(tracing === null ? {} : { interceptors: tracing.worker.interceptors, sinks: tracing.worker.sinks }),
     maxConcurrentActivityTaskExecutions: slices,
     maxHeartbeatThrottleInterval: '1s',
     defaultHeartbeatThrottleInterval: '1s',

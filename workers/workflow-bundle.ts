@@ -7,11 +7,18 @@ import { fileURLToPath } from 'node:url'
 export interface BundleVariant {
   /** Messages of failures are encrypted with the rest. */
   readonly encrypted: boolean
+  /** Workflows have spans. */
+  readonly traced: boolean
 }
 
-export const bundleVariants: readonly BundleVariant[] = [{ encrypted: false }, { encrypted: true }]
+const either = [false, true]
 
-export const bundleFile = ({ encrypted }: BundleVariant): string => `workflow-bundle${encrypted ? '.encrypted' : ''}.js`
+export const bundleVariants: readonly BundleVariant[] = either.flatMap((encrypted) =>
+  either.map((traced) => ({ encrypted, traced })),
+)
+
+export const bundleFile = ({ encrypted, traced }: BundleVariant): string =>
+  `workflow-bundle${encrypted ? '.encrypted' : ''}${traced ? '.traced' : ''}.js`
 
 /** A module of workflows/, as it lies beside this one: a source, or what the build made of it. */
 const workflowModule = (name: string): string =>
@@ -22,12 +29,13 @@ export const failureConverterPath = (): string => workflowModule('failure-conver
 
 /** @param logLevel of the bundler */
 export const makeBundle = (
-  { encrypted }: BundleVariant,
+  { encrypted, traced }: BundleVariant,
   logLevel: 'WARN' | 'ERROR' = 'ERROR',
 ): Promise<WorkflowBundle> =>
   bundleWorkflowCode({
     workflowsPath: workflowModule('index'),
     ...(encrypted ? { failureConverterPath: failureConverterPath() } : {}),
+    ...(traced ? { workflowInterceptorModules: [workflowModule('trace-interceptors')] } : {}),
     logger: new DefaultLogger(logLevel),
   })
 

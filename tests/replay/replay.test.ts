@@ -3,7 +3,7 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js'
 import { Worker } from '@temporalio/worker'
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { workflowBundle } from '../support/workflow-worker.ts'
+import { noSinks, workflowBundle } from '../support/workflow-worker.ts'
 
 const folder = new URL('./histories/', import.meta.url)
 const histories = readdirSync(folder).filter((name) => name.endsWith('.json'))
@@ -12,11 +12,17 @@ test('there are histories of every way through a backfill', () => {
   expect(histories.length).toBeGreaterThanOrEqual(9)
 })
 
-test.each(histories)('%s', async (name) => {
+const variants = {
+  plain: { encrypted: false, traced: false },
+  'encrypted and traced': { encrypted: true, traced: true },
+}
+const ways = Object.entries(variants).flatMap(([how, variant]) => histories.map((name) => ({ name, how, variant })))
+
+test.each(ways)('$name, $how', async ({ name, variant }) => {
   const history = historyFromJSON(JSON.parse(readFileSync(new URL(name, folder), 'utf8')))
   // As it was recorded: ids of children are made of it.
   const workflowId = name.replace(/^backfill-[\d.]+-|\.json$/g, '')
-  await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, workflowId)
+  await Worker.runReplayHistory({ workflowBundle: await workflowBundle(variant), sinks: noSinks }, history, workflowId)
 })
 
 test('a history that does not fit is noticed', async () => {

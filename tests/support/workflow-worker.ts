@@ -1,31 +1,32 @@
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  NativeConnection,
-  Runtime,
-  Worker,
-  type WorkflowBundle,
-} from '@temporalio/worker'
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker'
 import type { WorkflowHandle } from '@temporalio/client'
-import { fileURLToPath } from 'node:url'
+import { bundleFile, makeBundle, type BundleVariant } from '../../workers/workflow-bundle.ts'
 import type { TestTemporal } from './temporal.ts'
 
 // Tests print nothing; a failed workflow, which a worker warns of, is often what a test wants.
 Runtime.install({ logger: new DefaultLogger('ERROR') })
 
-let bundled: Promise<WorkflowBundle> | undefined
+/** Where a traced bundle's spans go when nobody collects them. */
+export const noSinks = { exporter: { export: { fn: () => undefined } } }
+
+const bundled = new Map<string, Promise<WorkflowBundle>>()
 
 /** The workflows as a worker runs them. */
-export const workflowBundle = (): Promise<WorkflowBundle> =>
-  (bundled ??= bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR'),
-  }))
+export function workflowBundle(variant: BundleVariant = { encrypted: false, traced: false }): Promise<WorkflowBundle> {
+  const bundle = bundled.get(bundleFile(variant)) ?? makeBundle(variant)
+  bundled.set(bundleFile(variant), bundle)
+  return bundle
+}
 
 /** Runs `work` while a worker of the given activities polls `taskQueue`. */
 export async function whileWorking<T>(
   address: string,
-  options: { readonly taskQueue: string; readonly activities: object; readonly identity?: string },
+  options: {
+    readonly taskQueue: string
+    readonly activities: object
+    readonly identity?: string
+    readonly variant?: BundleVariant
+  },
   work: () => Promise<T>,
 ): Promise<T> {
   const connection = await NativeConnection.connect({ address })
@@ -33,8 +34,9 @@ export async function whileWorking<T>(
     const worker = await Worker.create({
       connection,
       taskQueue: options.taskQueue,
-      workflowBundle: await workflowBundle(),
+      workflowBundle: await workflowBundle(options.variant),
       activities: options.activities,
+      sinks: noSinks,
       ...(options.identity === undefined ? {} : { identity: options.identity }),
     })
     return await worker.runUntil(work)

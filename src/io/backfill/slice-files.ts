@@ -11,7 +11,7 @@ import { placedByOrdinal } from './partition-files.ts'
 import type { BackfillPlan } from './plan.ts'
 import type { SliceResult } from './slice-result.ts'
 import { sliceRows, type SliceRows } from './slice-rows.ts'
-import type { StepOptions } from './step-options.ts'
+import { inNoSpan, type StepOptions } from './step-options.ts'
 import { targetIdentifier, targetSpec } from './target.ts'
 
 /** The data files of a slice, or of a part of one, in the order of their partitions. */
@@ -43,8 +43,12 @@ export async function computeFiles(
   return runtime.withEngine(
     async (db, scratchDir) => {
       options.onProgress?.({ phase: 'read', inputRows: slice.inputRows })
-      await using rows = await sliceRows(runtime, db, plan, slice, engine)
-      const files = await writeRows(db, plan, slice, rows, { io, scratchDir, ...options })
+      const { inSpan = inNoSpan } = options
+      const about = { 'hindcast.view': plan.summary.view, 'hindcast.partitions': slice.partitions.length }
+      await using rows = await inSpan('read', { ...about, 'hindcast.input_rows': slice.inputRows }, () =>
+        sliceRows(runtime, db, plan, slice, engine),
+      )
+      const files = await inSpan('write', about, () => writeRows(db, plan, slice, rows, { io, scratchDir, ...options }))
       const tiles = await keepTiles(runtime, db, { plan, slice, kept: rows.kept, scratchDir, options: engine })
       return { files, rejectedRows: rows.rejectedRows, tiles }
     },

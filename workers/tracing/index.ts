@@ -1,0 +1,1 @@
+export { endTracing, findTracing, type Tracing } from './tracing.ts'
