@@ -1,6 +1,5 @@
 import type { BackfillActivities, RunIdentity } from '../src/contract/index.ts'
-import { ApplicationFailure, Context } from '@temporalio/activity'
-import { setTimeout as delay } from 'node:timers/promises'
+import { Context } from '@temporalio/activity'
 import {
   claimRange,
   computeSlice,
@@ -17,25 +16,18 @@ import {
   type InSpan,
 } from '../src/io/backfill/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
+import { notItsTurn } from './failures.ts'
 import { askTemporal } from './run-state.ts'
 import { knowsSearchAttributes } from './search-attributes.ts'
 import { step } from './step.ts'
 
-/** How often a run that waits for its turn looks whether it has come. */
-const turnIntervalMs = 1_000
-
 export interface ActivityOptions {
-  /** Aborted when the worker takes no more work: whoever only waits then lets another worker wait. */
-  readonly stopping?: AbortSignal
   /** Shows the parts of a step in a trace. */
   readonly inSpan?: InSpan
 }
 
 /** The activities of a backfill, over one project's storage, catalog and engine. */
-export function createBackfillActivities(
-  runtime: Runtime,
-  { stopping, inSpan }: ActivityOptions = {},
-): BackfillActivities {
+export function createBackfillActivities(runtime: Runtime, { inSpan }: ActivityOptions = {}): BackfillActivities {
   const traced = inSpan === undefined ? {} : { inSpan }
   return {
     scheduledRange: (request) => step(() => scheduledRange(runtime, request)),
@@ -49,16 +41,12 @@ export function createBackfillActivities(
     narrowPlan: (request) => step(() => narrowPlan(runtime, request)),
     listUpstream: ({ input }) => step(() => listUpstream(runtime, input)),
     claimRange: ({ input, run, wait }) =>
-      step(async ({ signal, onProgress }) => {
+      step(async ({ attempt = 1 }) => {
         const { client } = Context.current()
         const ask = askTemporal(client)
         const isOver = async (other: RunIdentity): Promise<boolean> => (await ask(other)).state === 'over'
-        let holder = await claimRange(runtime, input, run, isOver)
-        while (holder !== null && wait) {
-          onProgress?.({ waitingFor: holder.workflowId })
-          await nextTurn(signal, stopping)
-          holder = await claimRange(runtime, input, run, isOver)
-        }
+        const holder = await claimRange(runtime, input, run, isOver)
+        if (holder !== null && wait) throw notItsTurn(holder, attempt)
         return {
           holder: holder?.workflowId ?? null,
           onOverlap: input.onOverlap ?? runtime.settings.config.overlap,
@@ -66,16 +54,5 @@ export function createBackfillActivities(
         }
       }),
     releaseRange: ({ input, run }) => step(() => releaseRange(runtime, input, run)),
-  }
-}
-
-/** @throws what lets another worker wait, however many did before, when this one stops */
-async function nextTurn(cancelled: AbortSignal | undefined, stopping: AbortSignal | undefined): Promise<void> {
-  const ends = [cancelled, stopping].filter((end) => end !== undefined)
-  try {
-    await delay(turnIntervalMs, undefined, { signal: AbortSignal.any(ends) })
-  } catch (error) {
-    if (stopping?.aborted !== true) throw error
-    throw ApplicationFailure.retryable('the worker stops; another one waits', 'WORKER_STOPS')
   }
 }

@@ -1,5 +1,5 @@
-import { ApplicationFailure } from '@temporalio/activity'
-import { HindcastError, isHindcastError, isRetryable } from '../src/contract/index.ts'
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common'
+import { HindcastError, isHindcastError, isRetryable, type RunIdentity } from '../src/contract/index.ts'
 
 /** Attempts at what failed in a way that nobody foresaw: a passing trouble is over by then, a fault of ours comes back for ever. */
 const unforeseenAttempts = 5
@@ -27,6 +27,27 @@ export function toFailure(error: unknown, attempt = 1): unknown {
     nonRetryable: !isRetryable(error.code),
     details: [{ hint: error.hint ?? null, ...error.context }],
     cause: error,
+  })
+}
+
+/** A run that waits for its turn looks so often whether it has come: a long wait need not be over to the second. */
+const turnIntervals = [
+  { attempts: 300, delay: '1s' },
+  { attempts: Infinity, delay: '5s' },
+] as const
+
+/**
+ * Another run has the range. Waiting is trying again later: between attempts it takes no worker's slot, which the other run may need to come
+ * to its end, and it adds nothing to the history.
+ */
+export function notItsTurn({ workflowId }: RunIdentity, attempt: number): ApplicationFailure {
+  const [interval] = turnIntervals.filter(({ attempts }) => attempt <= attempts)
+  return ApplicationFailure.create({
+    type: 'WAITS_FOR_TURN',
+    message: `run ${workflowId} works on partitions of the range`,
+    nextRetryDelay: interval?.delay ?? '5s',
+    // No error: neither logged nor counted.
+    category: ApplicationFailureCategory.BENIGN,
   })
 }
 

@@ -6,7 +6,13 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowHandle,
 } from '@temporalio/client'
-import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common'
+import {
+  ApplicationFailure,
+  ApplicationFailureCategory,
+  CancelledFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+} from '@temporalio/common'
 import {
   decodeArrayFromPayloads,
   decodeOptionalFailureToOptionalError,
@@ -165,10 +171,14 @@ export const pendingActivities = (
       return {
         activity: activityType?.name ?? 'a step',
         attempt: attempt ?? 1,
-        lastFailure: failure === undefined || failure.message === '' ? null : failure.message,
+        lastFailure: failure === undefined || failure.message === '' || isWait(failure) ? null : failure.message,
       }
     }),
   )
+
+/** Said by who waits: nothing failed. */
+const isWait = (failure: Error): boolean =>
+  failure instanceof ApplicationFailure && failure.category === ApplicationFailureCategory.BENIGN
 
 /** Whether a worker polls the task queue. */
 export async function hasWorker(client: Client, taskQueue: string): Promise<boolean> {

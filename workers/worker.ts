@@ -77,12 +77,8 @@ export async function startWorker(
     throw error
   })
   const graceMs = config.worker.shutdownGraceSeconds * 1000
-  const stopping = new AbortController()
   const slices = config.limits.slicesPerWorker ?? availableParallelism()
-  const activities = createActivities(runtime, {
-    stopping: stopping.signal,
-    ...(tracing === null ? {} : { inSpan: tracing.worker.inSpan }),
-  })
+  const activities = createActivities(runtime, tracing === null ? {} : { inSpan: tracing.worker.inSpan })
   const worker = await Worker.create({
     connection,
     namespace: target.namespace,
@@ -104,7 +100,6 @@ export async function startWorker(
   return {
     stopped,
     shutdown: async () => {
-      stopping.abort(new Error('the worker stops'))
       if (worker.getState() === 'RUNNING') worker.shutdown()
       await stopped
     },

@@ -26,6 +26,8 @@ export async function whileWorking<T>(
     readonly activities: object
     readonly identity?: string
     readonly variant?: BundleVariant
+    /** Activities at once; many unless given. */
+    readonly slots?: number
   },
   work: () => Promise<T>,
 ): Promise<T> {
@@ -38,6 +40,7 @@ export async function whileWorking<T>(
       activities: options.activities,
       sinks: noSinks,
       ...(options.identity === undefined ? {} : { identity: options.identity }),
+      ...(options.slots === undefined ? {} : { maxConcurrentActivityTaskExecutions: options.slots }),
     })
     return await worker.runUntil(work)
   } finally {

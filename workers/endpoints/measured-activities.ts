@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
+import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common'
 import type { BackfillActivities } from '../../src/contract/index.ts'
 import type { SliceOutcome, WorkerMetrics } from './metrics.ts'
 
@@ -40,13 +40,17 @@ function withFailures<Activities extends object>(activities: Activities, metrics
   const counted = Object.entries(activities as Readonly<Record<string, AnyActivity>>).map(([name, activity]) => {
     const run: AnyActivity = (...args) =>
       activity(...args).catch((error: unknown) => {
-        if (!(error instanceof CancelledFailure)) metrics.failed(name, codeOf(error))
+        if (!isExpected(error)) metrics.failed(name, codeOf(error))
         throw error
       })
     return [name, run] as const
   })
   return Object.fromEntries(counted) as Activities
 }
+
+const isExpected = (error: unknown): boolean =>
+  error instanceof CancelledFailure ||
+  (error instanceof ApplicationFailure && error.category === ApplicationFailureCategory.BENIGN)
 
 const codeOf = (error: unknown): string => (error instanceof ApplicationFailure ? error.type : null) ?? 'unknown'
 

@@ -1,7 +1,7 @@
 // What a step fails with keeps its code and its hint on the way through Temporal, and is tried again only where that can help.
-import { ApplicationFailure } from '@temporalio/common'
+import type { ApplicationFailure } from '@temporalio/common'
 import { expect, test } from 'vitest'
-import { fromFailure, toFailure } from '../../../activities/failures.ts'
+import { fromFailure, notItsTurn, toFailure } from '../../../activities/failures.ts'
 import { HindcastError } from '../../../src/contract/index.ts'
 
 test.each([
@@ -32,7 +32,17 @@ test('what nobody foresaw is tried a few times, then ends the run with its own w
   })
 })
 
-test('who only waits is let go as often as workers stop', () => {
-  const stops = ApplicationFailure.retryable('the worker stops', 'WORKER_STOPS')
-  expect(toFailure(stops, 5)).toBe(stops)
+test('who only waits is let go however often, and looks less often in the end', () => {
+  const holder = { workflowId: 'the-first', executionId: '1' }
+  for (const [attempt, nextRetryDelay] of [
+    [1, '1s'],
+    [300, '1s'],
+    [301, '5s'],
+    [1_000_000, '5s'],
+  ] as const) {
+    const failure = notItsTurn(holder, attempt)
+    expect(failure).toMatchObject({ nextRetryDelay, nonRetryable: false, category: 'BENIGN' })
+    expect(failure.message).toContain('the-first')
+    expect(toFailure(failure, attempt)).toBe(failure)
+  }
 })
