@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Catalog, type Table, type TableIdentifier } from '../iceberg/index.ts'
 import { openCatalog } from './catalog.ts'
 import { openDuckDb, type DuckDb } from './duckdb.ts'
 import { openStorage, type WarehouseFiles } from './files/index.ts'
 import type { ProjectSettings } from './project-config.ts'
+import { Scratch } from './scratch.ts'
 
 /** What the steps of a backfill work with: a project's storage, catalog, engine and clock. */
 export interface Runtime {
@@ -49,6 +49,7 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
     uuid: randomUUID,
   })
   const httpfs = httpfsOf(settings)
+  const scratch = new Scratch(settings.scratchDir)
   return {
     settings,
     io,
@@ -58,10 +59,8 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
     catalog,
     warehouse,
     now,
-    withEngine: async (work, { threads = 1 } = {}) => {
-      const scratchDir = join(settings.scratchDir, randomUUID())
-      await mkdir(scratchDir, { recursive: true })
-      try {
+    withEngine: (work, { threads = 1 } = {}) =>
+      scratch.within(async (scratchDir) => {
         await using db = await openDuckDb({
           threads,
           memoryLimit: config.engine.memoryLimit,
@@ -69,10 +68,7 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
           ...(httpfs === undefined ? {} : { httpfs }),
         })
         return await work(db, scratchDir)
-      } finally {
-        await rm(scratchDir, { recursive: true, force: true })
-      }
-    },
+      }),
     close: () => catalog.close(),
   }
 }
