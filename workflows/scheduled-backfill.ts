@@ -20,9 +20,10 @@ export async function scheduledBackfill(request: unknown): Promise<BackfillResul
   // The server's 0 is "none given".
   const isGiven = given !== undefined && given !== 0
   const { view, requireApproval, withUpstream } = input
+  const before = { fairnessKey: view, priorityKey: isGiven ? given : scheduledPriority }
   try {
     const range = await steps.scheduledRange.executeWithOptions(
-      { summary: `what is complete at ${new Date(scheduledMs).toISOString()}` },
+      { summary: `what is complete at ${new Date(scheduledMs).toISOString()}`, priority: before },
       [{ input, scheduledMs }],
     )
     const run: BackfillInput = {
@@ -39,7 +40,7 @@ export async function scheduledBackfill(request: unknown): Promise<BackfillResul
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       staticSummary: `${view} from ${range.from} to ${range.to}`,
       memo: { view, ...range },
-      priority: { fairnessKey: view, priorityKey: isGiven ? given : scheduledPriority },
+      priority: before,
     })
   } catch (error) {
     throw rootOf(error)
