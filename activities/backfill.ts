@@ -14,12 +14,13 @@ import {
   stageSnapshot,
   writeReport,
   type InSpan,
+  type StepOptions,
 } from '../src/io/backfill/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
 import { notItsTurn } from './failures.ts'
 import { askTemporal } from './run-state.ts'
 import { knowsSearchAttributes } from './search-attributes.ts'
-import { step } from './step.ts'
+import { step as stepWithin } from './step.ts'
 
 export interface ActivityOptions {
   /** Shows the parts of a step in a trace. */
@@ -29,6 +30,8 @@ export interface ActivityOptions {
 /** The activities of a backfill, over one project's storage, catalog and engine. */
 export function createBackfillActivities(runtime: Runtime, { inSpan }: ActivityOptions = {}): BackfillActivities {
   const traced = inSpan === undefined ? {} : { inSpan }
+  const { attempts } = runtime.settings.config.limits
+  const step = <T>(work: (options: StepOptions) => Promise<T>): Promise<T> => stepWithin(work, attempts)
   return {
     scheduledRange: (request) => step(() => scheduledRange(runtime, request)),
     planBackfill: ({ input, run }) => step(async () => (await planRun(runtime, input, run)).summary),
@@ -41,7 +44,8 @@ export function createBackfillActivities(runtime: Runtime, { inSpan }: ActivityO
     narrowPlan: (request) => step(() => narrowPlan(runtime, request)),
     listUpstream: ({ input }) => step(() => listUpstream(runtime, input)),
     claimRange: ({ input, run, wait }) =>
-      step(async ({ attempt = 1 }) => {
+      // A run that waits does so over any number of attempts.
+      (wait ? stepWithin : step)(async ({ attempt = 1 }) => {
         const { client } = Context.current()
         const ask = askTemporal(client)
         const isOver = async (other: RunIdentity): Promise<boolean> => (await ask(other)).state === 'over'

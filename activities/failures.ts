@@ -7,8 +7,9 @@ const unforeseenAttempts = 5
 /**
  * What crosses to the workflow: the code as the failure's type, and whether another attempt can help.
  * @param attempt that failed, from 1
+ * @param lastAttempt after which what may pass is not tried again either
  */
-export function toFailure(error: unknown, attempt = 1): unknown {
+export function toFailure(error: unknown, attempt = 1, lastAttempt = Number.POSITIVE_INFINITY): unknown {
   // Said on purpose.
   if (error instanceof ApplicationFailure) return error
   if (!isHindcastError(error)) {
@@ -21,10 +22,12 @@ export function toFailure(error: unknown, attempt = 1): unknown {
       ...(error instanceof Error ? { cause: error } : {}),
     })
   }
+  const mayPass = isRetryable(error.code)
+  const isLast = mayPass && attempt >= lastAttempt
   return ApplicationFailure.create({
     type: error.code,
-    message: error.message,
-    nonRetryable: !isRetryable(error.code),
+    message: isLast ? `${error.message} (given up after ${attempt} attempts)` : error.message,
+    nonRetryable: !mayPass || isLast,
     details: [{ hint: error.hint ?? null, ...error.context }],
     cause: error,
   })

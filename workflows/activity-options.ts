@@ -27,6 +27,13 @@ export const compute = proxyActivities<BackfillActivities>({
   retry,
 })
 
+/** What a run does at its end, best effort: whoever finds its claim later asks whether it is over. */
+export const parting = proxyActivities<BackfillActivities>({
+  startToCloseTimeout: '1m',
+  heartbeatTimeout: '10s',
+  retry: { ...retry, maximumAttempts: 5 },
+})
+
 /** Waiting for another run: as long as that takes. */
 export const waiting = proxyActivities<BackfillActivities>({
   startToCloseTimeout: '30d',

@@ -24,7 +24,7 @@ import {
   type ReportVerdict,
   type RunIdentity,
 } from '../src/contract/index.ts'
-import { steps, waiting } from './activity-options.ts'
+import { parting, steps, waiting } from './activity-options.ts'
 import { computeSlices } from './compute-slices.ts'
 import { finalFailure, orFail, rootOf } from './failures.ts'
 import { BackfillState, type Carried } from './run-state.ts'
@@ -48,7 +48,9 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
   const identity: RunIdentity = { workflowId, executionId: firstExecutionRunId }
   const claims = patched(CLAIMS_PATCH)
   const release = async (): Promise<void> => {
-    if (claims) await CancellationScope.nonCancellable(() => steps.releaseRange({ input, run: identity }))
+    if (!claims) return
+    // With storage away it fails too, and must not hide why the run did, nor undo what is published.
+    await CancellationScope.nonCancellable(() => parting.releaseRange({ input, run: identity })).catch(() => undefined)
   }
 
   try {
@@ -78,7 +80,8 @@ export async function backfill(request: unknown, carried?: Carried): Promise<Bac
       run.enter('cancelled')
       const { plan } = run
       // A staged branch of a cancelled run is of no use; finished slices stay, for the next run to find.
-      if (plan !== null) await CancellationScope.nonCancellable(() => steps.dropBranch(referenceTo(plan)))
+      if (plan !== null)
+        await CancellationScope.nonCancellable(() => parting.dropBranch(referenceTo(plan))).catch(() => undefined)
       showInLists(run, 'cancelled')
       await release()
       throw error

@@ -68,6 +68,8 @@ export const configSchema = z.strictObject({
       slicesPerWorker: z.int().min(1).max(256).optional(),
       /** Source bytes (of the columns read, uncompressed, estimated) that one slice may read. */
       sliceInputBytes: bytes.prefault('40MB'),
+      /** Attempts at a step while storage, catalog or Temporal is away, from half a second to a minute apart: 36 take half an hour. */
+      attempts: z.int().min(1).max(36).default(36),
       /** Days that an unpublished branch is kept. */
       stagedRetentionDays: z.number().positive().default(7),
     })
