@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { quoteIdentifier, quoteString } from '../compile/quote.ts'
 import { HindcastError } from '../contract/index.ts'
@@ -25,6 +24,7 @@ import type { DuckDb, QueryOptions } from './duckdb.ts'
 import type { WarehouseFiles } from './files/index.ts'
 import { FILE_PATH_ID, POSITION_ID, previousPositions } from './position-deletes.ts'
 import type { ReadableFiles } from './readable-paths.ts'
+import { dropScratchFolder, makeScratchFolder } from './scratch-folder.ts'
 
 /** Rows to delete from one data file. */
 export interface RowDeletes {
@@ -76,7 +76,7 @@ export async function writePositionDeletes(
   const attempt = `hindcast_deletes_${randomUUID().replaceAll('-', '')}`
   const scratch = join(request.scratchDir, attempt)
   const table = quoteIdentifier(attempt)
-  await mkdir(scratch, { recursive: true })
+  await makeScratchFolder(scratch)
   try {
     await db.run(`CREATE TEMP TABLE ${table} (pos BIGINT)`)
     const files: (NewDeleteFile & { readonly local: string })[] = []
@@ -105,7 +105,7 @@ export async function writePositionDeletes(
   } finally {
     // Neither clean-up may hide why the write failed.
     await db.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined)
-    await rm(scratch, { recursive: true, force: true }).catch(() => undefined)
+    await dropScratchFolder(scratch)
   }
 }
 

@@ -16,11 +16,11 @@ import {
   type DuckDBType,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import { mkdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ErrorCode, HindcastError } from '../contract/index.ts'
 import { bucketFunctions } from './bucket-functions.ts'
-import { firstBroken, isBrokenFile, parquetPathsIn } from './broken-file.ts'
+import { cancelled, engineError, explained } from './engine-errors.ts'
+import { makeScratchFolder } from './scratch-folder.ts'
 
 export { pathList, patternFree } from './broken-file.ts'
 
@@ -85,9 +85,7 @@ export interface DuckDb extends AsyncDisposable {
 
 /** Starts an engine whose session is in UTC, keeps the order of rows and loads no extension by itself. */
 export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
-  await mkdir(options.tempDirectory, { recursive: true }).catch((cause: unknown) => {
-    throw new HindcastError('STORAGE_UNAVAILABLE', `cannot make the scratch folder ${options.tempDirectory}`, { cause })
-  })
+  await makeScratchFolder(options.tempDirectory)
   const memoryLimit = typeof options.memoryLimit === 'number' ? `${options.memoryLimit}B` : options.memoryLimit
   let instance: DuckDBInstance
   try {
@@ -105,7 +103,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDb> {
     for (const bucketFunction of bucketFunctions()) connection.registerScalarFunction(bucketFunction)
     connection.closeSync()
   } catch (cause) {
-    throw engineError(cause, '', 'CONFIG_INVALID')
+    throw engineError(cause, { sql: '', tempDirectory: options.tempDirectory, otherwise: 'CONFIG_INVALID' })
   }
   return connect(instance, options, () => instance.closeSync())
 }
@@ -116,7 +114,7 @@ async function connect(instance: DuckDBInstance, options: DuckDbOptions, afterCl
   try {
     connection = await instance.connect()
   } catch (cause) {
-    throw engineError(cause, '', 'CONFIG_INVALID')
+    throw engineError(cause, { sql: '', tempDirectory: options.tempDirectory, otherwise: 'CONFIG_INVALID' })
   }
   const siblings = new Set<DuckDb>()
   let closed = false
@@ -133,7 +131,8 @@ async function connect(instance: DuckDBInstance, options: DuckDbOptions, afterCl
     try {
       return await result
     } catch (cause) {
-      throw await namingFile(engineError(cause, sql, otherwise), sql, signal)
+      const { tempDirectory } = options
+      throw await explained(engineError(cause, { sql, tempDirectory, otherwise }), sql, signal)
     } finally {
       running.delete(result)
       interrupting.abort()
@@ -234,80 +233,3 @@ function plain(value: DuckDBValue): unknown {
   if (value instanceof DuckDBMapValue) return value.entries.map((entry) => [plain(entry.key), plain(entry.value)])
   return value.toString()
 }
-
-const cancelled = (cause: unknown) => new HindcastError('CANCELLED', 'the query was interrupted', { cause })
-
-/** DuckDB tells its failures apart by the first words of their messages. */
-function engineError(error: unknown, sql: string, otherwise: ErrorCode): HindcastError {
-  if (error instanceof HindcastError) return error
-  const text = firstParagraph(error)
-  if (/^interrupt error/i.test(text)) return cancelled(error)
-  if (/no space left on device|disk quota exceeded/i.test(text)) {
-    return new HindcastError('STORAGE_UNAVAILABLE', `the engine ran out of disk space: ${text}`, {
-      hint: 'Free some space where the warehouse and the scratch folder lie, then run again.',
-      cause: error,
-    })
-  }
-  if (/^out of memory error/i.test(text) || /failed to allocate|bad_alloc/i.test(text)) {
-    return new HindcastError('ENGINE_OUT_OF_MEMORY', `the engine ran out of memory: ${text}`, {
-      hint: 'Raise engine.memoryLimit, or lower limits.sliceInputBytes so that a slice is smaller.',
-      cause: error,
-    })
-  }
-  if (isBrokenFile(text, sql)) {
-    return new HindcastError('DATA_FILE_INVALID', text, {
-      hint: brokenFileHint,
-      cause: error,
-    })
-  }
-  if (/^http error/i.test(text)) {
-    if (/http 404/i.test(text)) {
-      return new HindcastError('DATA_FILE_INVALID', text, {
-        hint: 'A table refers to this file. Restore it, or roll the table back to a snapshot whose files are all there.',
-        cause: error,
-      })
-    }
-    return new HindcastError('STORAGE_UNAVAILABLE', text, {
-      hint: 'Look into the store, its region and the credentials for it (storage.s3), then run again.',
-      cause: error,
-    })
-  }
-  if (/^io error/i.test(text)) {
-    return new HindcastError('STORAGE_UNAVAILABLE', text, {
-      hint: 'Look into the disk or mount that holds the file, then run again.',
-      cause: error,
-    })
-  }
-  const code = /^(internal|fatal) error/i.test(text) ? 'INVARIANT_VIOLATED' : otherwise
-  return new HindcastError(code, text, { cause: error })
-}
-
-/** What follows the first blank line quotes the statement and settings; the cause keeps it. */
-function firstParagraph(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  return message.trim().split(/\n\s*\n/, 1)[0] ?? ''
-}
-
-/** The error with the name of the broken file that caused it, where one of the query's files did and the engine does not say which. */
-async function namingFile(error: HindcastError, sql: string, signal?: AbortSignal): Promise<HindcastError> {
-  // A footer may say what the engine takes for a fault of its own.
-  const isInternal = error.code === 'INVARIANT_VIOLATED'
-  if (error.code !== 'DATA_FILE_INVALID' && !isInternal) return error
-  const paths = parquetPathsIn(sql)
-  const [only, ...others] = paths
-  if (only === undefined) return error
-  const path =
-    paths.find((candidate) => error.message.includes(candidate)) ??
-    (others.length === 0 && !isInternal ? only : await firstBroken(paths, signal))
-  return path === null ? error : brokenFile(error, path)
-}
-
-const brokenFile = (error: HindcastError, path: string): HindcastError =>
-  new HindcastError('DATA_FILE_INVALID', error.message.includes(path) ? error.message : `${path}: ${error.message}`, {
-    hint: brokenFileHint,
-    context: { path },
-    cause: error.cause,
-  })
-
-const brokenFileHint =
-  'The file is missing, cut short or not Parquet: restore it, or roll back to a snapshot without it.'

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { quoteIdentifier } from '../compile/quote.ts'
 import { type ErrorCode, HindcastError } from '../contract/index.ts'
@@ -20,6 +19,7 @@ import { leafColumns } from './leaf-columns.ts'
 import { copyPartitions, type CopiesRequest } from './partition-copies.ts'
 import { fileWriter, type WrittenFile } from './parquet-files.ts'
 import { partitionExpressions } from './partition-sql.ts'
+import { dropScratchFolder, makeScratchFolder } from './scratch-folder.ts'
 import { lastUpdatedField, rowIdField } from './table-read.ts'
 import { writeSettings } from './write-settings.ts'
 import { writtenFields } from './written-types.ts'
@@ -205,14 +205,14 @@ async function writing(
       ...(onProgress === undefined ? {} : { onProgress }),
     })
   }
-  await mkdir(scratch, { recursive: true })
+  await makeScratchFolder(scratch)
   try {
     return await work({ name, fields, copy })
   } finally {
     // No clean-up may hide why the write failed, and a killed attempt's leftovers lie in scratch anyway.
     for (const sibling of siblings) await sibling.close().catch(() => undefined)
     await db.run(`SET threads = ${threads}`).catch(() => undefined)
-    await rm(scratch, { recursive: true, force: true }).catch(() => undefined)
+    await dropScratchFolder(scratch)
   }
 }
 

@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { access as accessFile, mkdir, rename, rm } from 'node:fs/promises'
+import { access as accessFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HindcastError } from '../contract/index.ts'
 import { mapConcurrently } from '../iceberg/index.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 import { isLocal, normalizeUri, toPath, type S3Access, type WarehouseFiles } from './files/index.ts'
 import { engineReaches, engineTakesLiterally, grantAccess, loadHttpfs } from './httpfs.ts'
+import { makeScratchFolder } from './scratch-folder.ts'
 
 /** Files copied to local disk at once. */
 const copies = 4
@@ -56,15 +57,13 @@ async function copied(files: ReadableFiles, uri: string, folder: string): Promis
     () => false,
   )
   if (there) return path
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new HindcastError('STORAGE_UNAVAILABLE', `cannot make the scratch folder ${folder}`, { cause })
-  })
+  await makeScratchFolder(folder)
   const unfinished = `${path}.${randomUUID()}`
   try {
     await files.download(uri, unfinished)
     await rename(unfinished, path)
   } finally {
-    await rm(unfinished, { force: true })
+    await rm(unfinished, { force: true }).catch(() => undefined)
   }
   return path
 }

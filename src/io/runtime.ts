@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { join, resolve } from 'node:path'
+import { isHindcastError } from '../contract/index.ts'
 import { type Catalog, type Table, type TableIdentifier } from '../iceberg/index.ts'
 import { openCatalog } from './catalog.ts'
 import { openDuckDb, type DuckDb } from './duckdb.ts'
-import { openStorage, type WarehouseFiles } from './files/index.ts'
+import { normalizeUri, openStorage, type WarehouseFiles } from './files/index.ts'
 import type { ProjectSettings } from './project-config.ts'
 import { Scratch } from './scratch.ts'
 
@@ -34,13 +35,18 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
   const { config, warehouse } = settings
   // A server answers for what it says of its tables; the other catalogs are files and rows that anybody may have written.
   const answers = config.catalog.type === 'rest'
-  const { files: io, tableFiles } = openStorage({
+  const {
+    files: io,
+    tableFiles,
+    requireRoots,
+  } = openStorage({
     s3: config.storage.s3,
     roots: settings.writableRoots,
     trustLocations: answers,
+    hasTables: (root) => hasTablesBelow(catalog, root),
   })
   const now = Date.now
-  const catalog = await openCatalog(config.catalog, {
+  const catalog: Catalog = await openCatalog(config.catalog, {
     dir: settings.dir,
     warehouse,
     io,
@@ -61,16 +67,35 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
     now,
     withEngine: (work, { threads = 1 } = {}) =>
       scratch.within(async (scratchDir) => {
-        await using db = await openDuckDb({
-          threads,
-          memoryLimit: config.engine.memoryLimit,
-          tempDirectory: join(scratchDir, 'spill'),
-          ...(httpfs === undefined ? {} : { httpfs }),
-        })
-        return await work(db, scratchDir)
+        try {
+          await using db = await openDuckDb({
+            threads,
+            memoryLimit: config.engine.memoryLimit,
+            tempDirectory: join(scratchDir, 'spill'),
+            ...(httpfs === undefined ? {} : { httpfs }),
+          })
+          return await work(db, scratchDir)
+        } catch (error) {
+          // To the engine, files on storage that went away are files that do not exist.
+          if (isHindcastError(error) && error.code === 'DATA_FILE_INVALID') await requireRoots()
+          throw error
+        }
       }),
     close: () => catalog.close(),
   }
+}
+
+/** Whether the catalog has a table in a folder, which cannot be read when the folder is away. */
+async function hasTablesBelow(catalog: Catalog, root: string): Promise<boolean> {
+  for (const identifier of await catalog.listTables()) {
+    try {
+      const { metadata } = await catalog.loadTable(identifier)
+      if (normalizeUri(metadata.location).startsWith(`${root}/`)) return true
+    } catch (error) {
+      if (isHindcastError(error) && error.context['root'] === root) return true
+    }
+  }
+  return false
 }
 
 /** The extension's absolute path, `off`, or undefined for what DuckDB has installed. */

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { isAlive } from './dev-state.ts'
+import { dropScratchFolder, makeScratchFolder } from './scratch-folder.ts'
 
 /** No step goes on for so long: what is older is nobody's, on whatever machine its process ran. */
 const deadAfterMs = 86_400_000
@@ -24,11 +25,11 @@ export class Scratch {
     this.#swept ??= this.#sweep()
     await this.#swept
     const folder = join(this.#root, `${owner(process.pid)}-${randomUUID()}`)
-    await mkdir(folder, { recursive: true })
+    await makeScratchFolder(folder)
     try {
       return await work(folder)
     } finally {
-      await rm(folder, { recursive: true, force: true })
+      await dropScratchFolder(folder)
     }
   }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { HindcastError } from '../../src/contract/index.ts'
 import type { Catalog } from '../../src/iceberg/index.ts'
 import { openSqliteCatalog } from '../../src/io/catalog-sqlite.ts'
-import { localFiles, toPath, type WarehouseFiles } from '../../src/io/files/index.ts'
+import { localFiles, storageError, toPath, type WarehouseFiles } from '../../src/io/files/index.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
 import { overrideCatalog } from './override-catalog.ts'
 
@@ -16,6 +16,7 @@ export const faultKinds = [
   'transient error',
   'answer lost',
   'permanent error',
+  'disk full',
   'overtaken',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
@@ -50,11 +51,13 @@ export async function faultyRuntime(runtime: Runtime, plan: FaultPlan): Promise<
   let dead = false
   let fired = false
   let lasting: string | null = null
+  let isFull = false
 
   const around = async <T>(name: string, path: string, effect: () => Promise<T>, unanswered?: T): Promise<T> => {
     if (dead) throw new Crash()
     effects.push(name)
     if (lasting === name) throw denied(path)
+    if (isFull && isWrite(name)) throw noSpace(path)
     if (effects.length !== plan.at) return effect()
     fired = true
     switch (plan.kind) {
@@ -67,7 +70,7 @@ export async function faultyRuntime(runtime: Runtime, plan: FaultPlan): Promise<
         throw new Crash()
       case 'torn write':
         // As a writer of whole files leaves it: half of the bytes under a name that nothing refers to.
-        if (/create|replace|adopt/.test(name)) {
+        if (isWrite(name)) {
           const folder = dirname(toPath(path))
           await mkdir(folder, { recursive: true })
           await writeFile(join(folder, `.${randomUUID()}.tmp`), 'half')
@@ -84,6 +87,10 @@ export async function faultyRuntime(runtime: Runtime, plan: FaultPlan): Promise<
       case 'permanent error':
         lasting = name
         throw denied(path)
+      case 'disk full':
+        isFull = true
+        if (isWrite(name)) throw noSpace(path)
+        return effect()
       case 'overtaken':
         await plan.meanwhile?.()
         return effect()
@@ -141,6 +148,14 @@ export async function faultyRuntime(runtime: Runtime, plan: FaultPlan): Promise<
     },
     [Symbol.asyncDispose]: () => catalog.close(),
   }
+}
+
+const isWrite = (name: string): boolean => /create|replace|adopt/.test(name)
+
+/** What the operating system says, as local files have it. */
+const noSpace = (path: string): unknown => {
+  const error = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', errno: -28 })
+  return storageError(error, 'create', toPath(path))
 }
 
 const away = (path: string): HindcastError => new HindcastError('STORAGE_UNAVAILABLE', `${path}: the store is away`)

@@ -1,22 +1,31 @@
 import { randomUUID } from 'node:crypto'
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { HindcastError } from '../../contract/index.ts'
 import { mapConcurrently, maxReadBytes } from '../../iceberg/index.ts'
+import { isAbsent, storageError, systemCode, withRoom } from './local-errors.ts'
 import { normalizeUri, toPath, toUri } from './uri.ts'
 import { badRange, checkRange, noSuchFile, otherBytes, tooLarge, type WarehouseFiles } from './warehouse-files.ts'
 
 /** Deletes in flight at once. */
 const deletes = 16
 
-/** Files on a local (or mounted) file system, which must have hard links: they are what makes `create` atomic. */
-export function localFiles(): WarehouseFiles {
-  const guarded = async <T>(uri: string, doing: string, action: (path: string) => Promise<T>): Promise<T> => {
+/**
+ * Files on a local (or mounted) file system, which must have hard links: they are what makes `create` atomic.
+ * @param roots URIs of folders that are not made when missing, unlike those below them: what is not there may be away
+ */
+export function localFiles(roots: readonly string[] = []): WarehouseFiles {
+  const floors = new Set(roots.map((root) => toPath(normalizeUri(root)).replace(/\/+$/, '')))
+  const guarded = async <T>(
+    uri: string,
+    doing: string,
+    action: (path: string) => Promise<T>,
+    wantedBytes?: () => Promise<number | bigint | undefined>,
+  ): Promise<T> => {
     const path = toPath(uri)
     try {
       return await action(path)
     } catch (error) {
-      throw storageError(error, doing, path)
+      throw await withRoom(storageError(error, doing, path), path, await wantedBytes?.())
     }
   }
 
@@ -52,39 +61,54 @@ export function localFiles(): WarehouseFiles {
       }),
 
     create: (uri, bytes) =>
-      guarded(uri, 'create', async (path) => {
-        // Cheaper than writing a file only to find its name taken; `link` below decides.
-        if (await exists(path)) return 'exists'
-        const temporary = await writeSibling(path, bytes)
-        return linkInto(temporary, path)
-      }),
+      guarded(
+        uri,
+        'create',
+        async (path) => {
+          // Cheaper than writing a file only to find its name taken; `link` below decides.
+          if (await exists(path)) return 'exists'
+          const temporary = await writeSibling(path, bytes, floors)
+          return linkInto(temporary, path)
+        },
+        () => Promise.resolve(bytes.length),
+      ),
 
     replace: (uri, bytes) =>
-      guarded(uri, 'replace', async (path) => {
-        const temporary = await writeSibling(path, bytes)
-        await removeOnFailure(temporary, () => rename(temporary, path))
-        await syncFolder(dirname(path))
-      }),
+      guarded(
+        uri,
+        'replace',
+        async (path) => {
+          const temporary = await writeSibling(path, bytes, floors)
+          await removeOnFailure(temporary, () => rename(temporary, path))
+          await syncFolder(dirname(path))
+        },
+        () => Promise.resolve(bytes.length),
+      ),
 
     adopt: (localPath, uri) =>
-      guarded(uri, 'create', async (path) => {
-        await makeFolder(dirname(path))
-        await syncFile(localPath).catch((error: unknown) => {
-          throw storageError(error, 'read', localPath)
-        })
-        const outcome = await linkOrCopyInto(localPath, path)
-        if (outcome === 'exists' && !(await sameBytes(localPath, path))) {
-          throw otherBytes(path)
-        }
-        await rm(localPath, { force: true })
-        return outcome
-      }),
+      guarded(
+        uri,
+        'create',
+        async (path) => {
+          await makeFolder(dirname(path), floors)
+          await syncFile(localPath).catch((error: unknown) => {
+            throw storageError(error, 'read', localPath)
+          })
+          const outcome = await linkOrCopyInto(localPath, path)
+          if (outcome === 'exists' && !(await sameBytes(localPath, path))) {
+            throw otherBytes(path)
+          }
+          await rm(localPath, { force: true })
+          return outcome
+        },
+        async () => (await statOrNull(localPath).catch(() => null))?.size,
+      ),
 
     download: (uri, localPath) =>
       guarded(uri, 'read', async (path) => {
         if (!(await exists(path))) throw noSuchFile(path)
-        await copyFile(path, localPath).catch((error: unknown) => {
-          throw storageError(error, 'write', localPath)
+        await copyFile(path, localPath).catch(async (error: unknown) => {
+          throw await withRoom(storageError(error, 'write', localPath), localPath)
         })
       }),
 
@@ -121,8 +145,8 @@ export function localFiles(): WarehouseFiles {
 }
 
 /** Writes and flushes a file beside `path`, under a name that nothing refers to. */
-async function writeSibling(path: string, bytes: Uint8Array): Promise<string> {
-  await makeFolder(dirname(path))
+async function writeSibling(path: string, bytes: Uint8Array, floors: ReadonlySet<string>): Promise<string> {
+  await makeFolder(dirname(path), floors)
   const temporary = siblingName(path)
   await removeOnFailure(temporary, async () => {
     const handle = await open(temporary, 'wx')
@@ -185,11 +209,22 @@ async function removeOnFailure(temporary: string, action: () => Promise<void>): 
   }
 }
 
-/** Makes a folder with its parents, so that they outlive a power cut. */
-async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true })
-  if (first === undefined) return
-  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder))
+/** Makes a folder with its parents up to one of the floors, so that they outlive a power cut. */
+async function makeFolder(path: string, floors: ReadonlySet<string>): Promise<void> {
+  if (floors.has(path)) return
+  try {
+    await mkdir(path)
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EEXIST') return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || floors.has(parent) || parent === path) throw error
+    await makeFolder(parent, floors)
+    await mkdir(path).catch((again: unknown) => {
+      if (systemCode(again) !== 'EEXIST') throw again
+    })
+  }
+  await syncFolder(dirname(path))
 }
 
 const syncFolder = syncFile
@@ -260,41 +295,4 @@ async function* walk(folder: string): AsyncGenerator<string> {
     if (entry.isDirectory()) yield* walk(join(folder, entry.name))
     else if (entry.isFile()) yield join(folder, entry.name)
   }
-}
-
-const systemCode = (error: unknown): string | undefined => {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return typeof code === 'string' ? code : undefined
-}
-
-/** Whether the operating system says that there is no such file or folder. */
-export const isAbsent = (error: unknown): boolean => {
-  const code = systemCode(error)
-  return code === 'ENOENT' || code === 'ENOTDIR'
-}
-
-const reasons: Readonly<Record<string, readonly [reason: string, hint: string]>> = {
-  EACCES: ['permission denied', 'Give the user that runs Hindcast access to it.'],
-  EPERM: ['not permitted', 'Give the user access to it; the file system must support hard links.'],
-  ENOTSUP: ['not supported', 'Put the warehouse on a file system with hard links.'],
-  EROFS: ['the file system is read-only', 'Put the warehouse on a writable file system.'],
-  ENOSPC: ['no space left on the device', 'Free some space, then run again.'],
-  EDQUOT: ['the disk quota is used up', 'Free some space, then run again.'],
-  EIO: ['input/output error', 'Look into the disk or mount, then run again.'],
-  EMFILE: ['too many open files', 'Raise the limit of open files (ulimit -n).'],
-}
-
-/** A failure of the operating system as ours; others stay as they are. */
-export function storageError(error: unknown, doing: string, path: string): unknown {
-  const code = systemCode(error)
-  if (code === undefined || error instanceof HindcastError) return error
-  if (code === 'ENOENT' && doing === 'read') {
-    return noSuchFile(path, error)
-  }
-  const [reason, hint] = reasons[code] ?? [code, 'Look into the disk or mount, then run again.']
-  return new HindcastError('STORAGE_UNAVAILABLE', `cannot ${doing} ${path}: ${reason}`, {
-    hint,
-    context: { path, code },
-    cause: error,
-  })
 }

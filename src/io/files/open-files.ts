@@ -12,6 +12,8 @@ export interface FilesOptions {
   readonly scope?: string
   /** How S3 is reached below a prefix; of several that a path begins with, the longest counts. */
   readonly prefixes?: readonly { readonly prefix: string; readonly s3: S3Settings }[]
+  /** Local ones are not made when missing. */
+  readonly roots?: readonly string[]
   /** What is known of stores; to be shared by all files of a process. */
   readonly knownStores?: KnownStores
 }
@@ -22,7 +24,7 @@ export interface FilesOptions {
  * @throws FEATURE_UNSUPPORTED from every method, for a path of another scheme
  */
 export function openFiles(options: FilesOptions = {}): WarehouseFiles {
-  const local = localFiles()
+  const local = localFiles(options.roots?.filter(isLocal))
   const prefixes = (options.prefixes ?? [])
     .map(({ prefix, s3 }) => ({ prefix: prefix.replace(/^s3[an]?(?=:|$)/i, 's3'), s3 }))
     .sort((a, b) => b.prefix.length - a.prefix.length)

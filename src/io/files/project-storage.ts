@@ -1,5 +1,6 @@
 import type { Table } from '../../iceberg/index.ts'
 import { openFiles } from './open-files.ts'
+import { presentRoots, type HasTables, type PresentRoots } from './present-roots.ts'
 import { vendedSettings, type S3Settings } from './s3-settings.ts'
 import { normalizeUri } from './uri.ts'
 import type { WarehouseFiles } from './warehouse-files.ts'
@@ -12,6 +13,8 @@ export interface StorageOptions {
   readonly roots: readonly string[]
   /** Whether tables may also be written where the catalog says that they lie: one that answers for its tables (REST), not a pointer to files. */
   readonly trustLocations?: boolean
+  /** Tells a local root that is new from one that is away. Unless given, one is new until it was seen to hold something. */
+  readonly hasTables?: HasTables
 }
 
 /** A project's files. Whatever is written or deleted goes through one of the two, and so stays below the roots. */
@@ -22,13 +25,22 @@ export interface ProjectStorage {
    * ask again with a table loaded anew.
    */
   readonly tableFiles: (table: Pick<Table, 'config' | 'storageCredentials' | 'metadata'>) => WarehouseFiles
+  /** @throws STORAGE_UNAVAILABLE when a local root is away, which programs that read its files by themselves may not notice */
+  readonly requireRoots: PresentRoots['requireAll']
 }
 
-export function openStorage({ s3, roots, trustLocations = false }: StorageOptions): ProjectStorage {
+export function openStorage({
+  s3,
+  roots,
+  trustLocations = false,
+  hasTables = () => Promise.resolve(false),
+}: StorageOptions): ProjectStorage {
   const knownStores = new Map<string, Promise<boolean>>()
-  const files = within(openFiles({ s3, knownStores }), roots)
+  const present = presentRoots(roots, hasTables)
+  const files = present.guard(within(openFiles({ s3, roots, knownStores }), roots))
   return {
     files,
+    requireRoots: present.requireAll,
     tableFiles: ({ config, storageCredentials = [], metadata }) => {
       if (config === undefined && storageCredentials.length === 0 && !trustLocations) return files
       const own = vendedSettings(config ?? {}, s3)
@@ -38,7 +50,9 @@ export function openStorage({ s3, roots, trustLocations = false }: StorageOption
       }))
       const scope = `${metadata.location.replace(/\/+$/, '')}/`
       const tableRoots = trustLocations ? [...roots, metadata.location] : roots
-      return within(openFiles({ s3: own, scope: normalizeUri(scope), prefixes, knownStores }), tableRoots)
+      return present.guard(
+        within(openFiles({ s3: own, scope: normalizeUri(scope), prefixes, roots, knownStores }), tableRoots),
+      )
     },
   }
 }

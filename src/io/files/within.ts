@@ -1,7 +1,7 @@
 import { readlink, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { HindcastError } from '../../contract/index.ts'
-import { isAbsent, storageError } from './local-files.ts'
+import { isAbsent, storageError } from './local-errors.ts'
 import { isLocal, normalizeUri, toPath } from './uri.ts'
 import type { WarehouseFiles } from './warehouse-files.ts'
 

@@ -94,7 +94,7 @@ export function openScripted(uri: string, more: object = {}, now: () => number =
   const config = catalogSchema.parse({ type: 'rest', uri, ...more })
   if (config.type !== 'rest') throw new Error('no REST catalog')
   return openRestCatalog(config, {
-    tableFiles: localFiles,
+    tableFiles: () => localFiles(),
     now,
     uuid: () => 'abcdef01-0000-4000-8000-000000000000',
     retryDelayMs: 1,

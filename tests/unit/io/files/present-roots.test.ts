@@ -1,0 +1,103 @@
+// Rule: a warehouse whose storage is not mounted is away, not empty. Damage otherwise: a plan says that everything is missing, and a run
+// computes all of it onto the bare mount point, where nobody finds it once the storage is back.
+import { access, mkdir, rename, rmdir } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { claimRange, planRun, releaseRange } from '../../../../src/io/backfill/index.ts'
+import { toPath } from '../../../../src/io/files/index.ts'
+import { planMaintenance, maintainTable } from '../../../../src/io/gc/index.ts'
+import { loadSettings } from '../../../../src/io/project-config.ts'
+import { openRuntime, type Runtime } from '../../../../src/io/runtime.ts'
+import { salesProject, type SalesProject } from '../../../support/runtime.ts'
+import { mainBytes } from '../../../support/table-bytes.ts'
+
+const input = { view: 'shop_sales', from: '2024-01-02', to: '2024-01-12', force: true }
+const run = { workflowId: 'later', executionId: 'later' }
+const over = () => Promise.resolve({ state: 'over', closedMs: null } as const)
+
+async function listed(files: AsyncIterable<{ readonly path: string }>): Promise<string[]> {
+  const paths: string[] = []
+  for await (const { path } of files) paths.push(path)
+  return paths
+}
+
+const reads: readonly (readonly [string, (runtime: Runtime, folder: string) => Promise<unknown>])[] = [
+  ['read', ({ io }, folder) => io.read(`${folder}/x`)],
+  ['readRange', ({ io }, folder) => io.readRange(`${folder}/x`, 0n, 1n)],
+  ['size', ({ io }, folder) => io.size(`${folder}/x`)],
+  ['list', ({ io }, folder) => listed(io.list(folder))],
+  ['list of all', ({ io, warehouse }) => listed(io.list(warehouse))],
+  ['create', ({ io }, folder) => io.create(`${folder}/x`, new Uint8Array())],
+  ['replace', ({ io }, folder) => io.replace(`${folder}/x`, new Uint8Array())],
+  ['delete', ({ io }, folder) => io.delete(`${folder}/x`)],
+  ['deleteAll', ({ io }, folder) => io.deleteAll([`${folder}/x`])],
+  ['a claim', (runtime) => claimRange(runtime, input, run, () => Promise.resolve(true))],
+  ['a plan', (runtime) => planRun(runtime, input, run)],
+  ['a clean-up’s plan', (runtime) => planMaintenance(runtime, over, {})],
+  [
+    'a clean-up',
+    (runtime) => maintainTable(runtime, over, { table: 'features.shop_sales', sourceSnapshots: [], input: {} }),
+  ],
+]
+
+let project: SalesProject
+let root = ''
+beforeEach(async () => {
+  project = await salesProject()
+  await project.publish(await project.staged('first', {}))
+  root = toPath(project.runtime.warehouse)
+})
+afterEach(() => project[Symbol.asyncDispose]())
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+describe.each([
+  ['is not there', false],
+  ['is an empty mount point', true],
+])('a warehouse that %s', (_, isMountPoint) => {
+  test.each([
+    ['a process that knows it', false],
+    ['a process that was just started', true],
+  ])('to %s is away, and nothing is written where it was', async (__, isNew) => {
+    const dir = project.runtime.settings.dir
+    const runtime = isNew ? await openRuntime(await loadSettings(dir)) : project.runtime
+    try {
+      const before = await mainBytes(dir, 'shop_sales')
+      await rename(root, `${root}-away`)
+      if (isMountPoint) await mkdir(root)
+      for (const [name, action] of reads) {
+        const failure: unknown = await action(runtime, `${runtime.warehouse}/features`).then(
+          () => null,
+          (error: unknown) => error,
+        )
+        expect(failure, name).toMatchObject({
+          code: 'STORAGE_UNAVAILABLE',
+          context: { root: runtime.warehouse },
+          message: expect.stringContaining(root) as string,
+        })
+      }
+      expect(await isThere(root)).toBe(isMountPoint)
+      if (isMountPoint) await rmdir(root)
+      await rename(`${root}-away`, root)
+      expect(await claimRange(runtime, input, run, () => Promise.resolve(true))).toBeNull()
+      await releaseRange(runtime, input, run)
+      expect(await mainBytes(dir, 'shop_sales')).toEqual(before)
+    } finally {
+      if (isNew) await runtime.close()
+    }
+  })
+})
+
+test('files that the engine reads by itself are away too, not broken', async () => {
+  const { runtime } = project
+  const staged = await project.staged('again', { force: true, to: '2024-01-04' })
+  const [file] = staged.plan.source.files
+  await rename(root, `${root}-away`)
+  const reading = runtime.withEngine((db) =>
+    db.rows(`SELECT count(*) FROM read_parquet('${toPath(file?.path ?? '')}')`),
+  )
+  await expect(reading).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', context: { root: runtime.warehouse } })
+})
