@@ -34,9 +34,17 @@ export async function mainBytes(
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const table = await loadFeatureTable(projectDir, view, io)
   const head = table?.metadata.refs['main']?.snapshotId ?? null
+  return table === null || head === null ? new Map() : snapshotBytes(table, head, io)
+}
+
+/** As `mainBytes`, of one snapshot. */
+export async function snapshotBytes(
+  table: Table,
+  snapshotId: bigint,
+  io: WarehouseFiles = localFiles(),
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const hashes = new Map<string, string[]>()
-  if (table === null || head === null) return hashes
-  const { tasks: files } = await planScan({ table, io: io, snapshotId: head })
+  const { tasks: files } = await planScan({ table, io, snapshotId })
   for (const { dataFile } of files) {
     const key = dataFile.partition.map(String).join()
     const hash = createHash('sha256')
