@@ -51,6 +51,8 @@ export class StretchFiles {
   readonly #reaches: Reaches
   /** The latest end of the files up to each: where it is passed, no file before matters any more. */
   readonly #latestEnd: Int32Array
+  /** Whether files end in the order in which they begin: those of a stretch then lie together. */
+  #isInOrder = true
   /** Rows of the files that begin before each partition, and that end before or at it. */
   readonly #begun: Float64Array
   readonly #ended: Float64Array
@@ -63,6 +65,7 @@ export class StretchFiles {
     let latest = 0
     files.forEach(({ rows }, index) => {
       const [first, end] = [reaches.first[index] ?? 0, reaches.end[index] ?? 0]
+      if (end < latest || first >= end) this.#isInOrder = false
       latest = Math.max(latest, end)
       this.#latestEnd[index] = latest
       if (first >= end) return
@@ -82,8 +85,13 @@ export class StretchFiles {
 
   files(first: number, end: number): FileRange[] {
     const { first: begins, end: ends } = this.#reaches
+    const earliest = lowerBound(ends.length, (i) => (this.#latestEnd[i] ?? 0) > first)
+    if (this.#isInOrder) {
+      const after = lowerBound(ends.length, (i) => (begins[i] ?? 0) >= end)
+      return earliest < after ? [[earliest, after]] : []
+    }
     const found: [number, number][] = []
-    for (let index = lowerBound(ends.length, (i) => (this.#latestEnd[i] ?? 0) > first); index < ends.length; index++) {
+    for (let index = earliest; index < ends.length; index++) {
       const begin = begins[index] ?? 0
       if (begin >= end) break
       if ((ends[index] ?? 0) <= Math.max(first, begin)) continue

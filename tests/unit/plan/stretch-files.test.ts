@@ -32,9 +32,17 @@ const sourceFile = fc
 const byFirstTime = (a: SourceFile, b: SourceFile): number =>
   a.from === b.from ? 0 : a.from === null ? -1 : b.from === null ? 1 : a.from < b.from ? -1 : 1
 
+/** As most tables have them: each about a day, so that they end in the order in which they begin. */
+const dailyFile = fc.nat(24 * 50).map((hour): SourceFile => {
+  const from = start + BigInt(hour) * MICROS_PER_HOUR
+  return { path: 'f', rows: 1, bytes: 1, from, to: from + 23n * MICROS_PER_HOUR }
+})
+
+const sourceFiles = fc.oneof(fc.array(sourceFile, { maxLength: 40 }), fc.array(dailyFile, { maxLength: 40 }))
+
 test('the files and rows of a stretch are those of looking at each file and each partition', () => {
   fc.assert(
-    fc.property(fc.array(sourceFile, { maxLength: 40 }), fc.nat(30), fc.nat(30), (unordered, one, other) => {
+    fc.property(sourceFiles, fc.nat(30), fc.nat(30), (unordered, one, other) => {
       const files = unordered.toSorted(byFirstTime)
       const [first, end] = [Math.min(one, other), Math.max(one, other) + 1]
       const stretches = new StretchFiles(files, reachesOf(partitions, files, eventsOf), partitions.length)
