@@ -155,6 +155,7 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     windows: (counts) => [
       ...set.windows(counts),
       ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows(counts), maps]),
+      'DROP TABLE events',
     ],
     ...selectRows(definition, range, grid, set, inputs.buckets),
     orderBy: rowOrder(definition),

@@ -107,6 +107,8 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
     tiles: [entitiesTable(scope, tiles === 'taken'), tilesTable(windowed, tiles === 'taken')],
     windows: (counts) => [
       ...windowedTable(windowed, counts),
+      // What is merged is in the way of what comes: only tiles that are kept are needed again.
+      ...(tiles === 'made' ? [`DROP TABLE ${scope.table('tiles')}`] : []),
       ...distinct.map((feature) => distinctTable({ scope, grid, hasLateEvents }, feature, context.inputs.of(feature))),
       ...groups.map((group) => listTable(group, grid, scope, context)),
     ],

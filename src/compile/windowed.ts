@@ -39,7 +39,7 @@ export function windowedTable(request: WindowRequest, counts: TileCounts | null)
   const held = counts === null ? Number(longest ?? grid.span) : (counts.squares / Math.max(counts.tiles, 1)) * share
   return points !== 'any' || held <= mostTilesInWindow
     ? [windowedByChange(request)]
-    : [blocksTable(request, longest), windowedByBlocks(request, longest)]
+    : [blocksTable(request, longest), windowedByBlocks(request, longest), `DROP TABLE ${request.scope.table('blocks')}`]
 }
 
 /** @param withPieces whether there are `kept_pieces`, made as these and of other events */

@@ -54,6 +54,10 @@ JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 3 AND piece <
 GROUP BY changes.entity, point
 HAVING bool_or((piece >= point - 2 AND piece < point) OR (piece >= point - 3 AND piece < point - 1));
 
+DROP TABLE tiles;
+
+DROP TABLE events;
+
 WITH held AS (
   SELECT
     entity,

@@ -104,6 +104,10 @@ SELECT
 FROM held
 GROUP BY entity, point;
 
+DROP TABLE blocks;
+
+DROP TABLE tiles;
+
 CREATE TEMP TABLE "distinct destinations" AS
 WITH sightings AS (
   SELECT entity, value, tile, lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous
@@ -145,6 +149,8 @@ counts AS (
 SELECT * EXCLUDE (is_row)
 FROM counts
 WHERE is_row;
+
+DROP TABLE events;
 
 WITH held AS (
   SELECT

@@ -156,6 +156,12 @@ SELECT
 FROM held
 GROUP BY entity, point;
 
+DROP TABLE blocks;
+
+DROP TABLE tiles;
+
+DROP TABLE events;
+
 WITH held AS (
   SELECT
     entity,

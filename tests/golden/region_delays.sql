@@ -82,6 +82,10 @@ FROM changes
 JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 7 AND piece < point
 GROUP BY changes.entity, point;
 
+DROP TABLE tiles;
+
+DROP TABLE events;
+
 WITH held AS (
   SELECT
     entity,

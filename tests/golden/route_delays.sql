@@ -59,6 +59,8 @@ FROM changes
 JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 28 AND piece < point
 GROUP BY changes.entity, point;
 
+DROP TABLE tiles;
+
 CREATE TEMP TABLE lists_1 AS
 WITH points AS (SELECT entity, point, CAST(coalesce("count of delay over 7d", 0) AS BIGINT) AS count_0, CAST(coalesce("count of delay over 28d", 0) AS BIGINT) AS count_1 FROM windowed),
 tile_lists AS (
@@ -106,6 +108,8 @@ SELECT
   CASE WHEN len(held_0) > 0 THEN list_aggregate(held_0, 'quantile_cont', 0.9) + 0.0::DOUBLE END AS "delay_p90_7d",
   CASE WHEN len(held_1) > 0 THEN list_aggregate(held_1, 'quantile_cont', 0.9) + 0.0::DOUBLE END AS "delay_p90_28d"
 FROM held;
+
+DROP TABLE events;
 
 WITH held AS (
   SELECT
