@@ -77,7 +77,7 @@ export const rowOrder = ({ entity }: ViewDefinition): string =>
   [...entity.keys.map(({ name }) => name), 'feature_time'].map(quoteIdentifier).join(', ')
 
 /** Blocks of time lie on multiples of this many tiles. */
-const alignment = 4n ** 9n
+export const alignment = 4n ** 9n
 
 /**
  * The statement that makes `events`, from which the rest of the slice is compiled once the engine has told of their types and ranges.

@@ -13,5 +13,6 @@ export { eventFacts, rangesQuery, requiredColumns, summedFloats, type EntityShar
 export type { EventFacts } from './inputs.ts'
 export { dimensionRelation, joinKey, joinReads, validSince, type CompiledJoin, type JoinRead } from './joins.ts'
 export { keptRangesQuery, knownBy, tilesProblem, tileStart, type KeptColumn, type KeptTiles } from './kept-tiles.ts'
+export { rowChecks, type RowCheck } from './row-checks.ts'
 export { allTime, eventRanges, type Stretch } from './time-grid.ts'
 export { tileCountsQuery, type TileCounts } from './windowed.ts'

@@ -8,6 +8,7 @@ import {
 import { mapConcurrently } from '../../iceberg/index.ts'
 import { readJson, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { diagnoseBadData } from './diagnose-bad-data.ts'
 import { areWhole, writeManifest } from './partition-files.ts'
 import type { BackfillPlan } from './plan.ts'
 import { readPlan } from './read-plan.ts'
@@ -82,8 +83,8 @@ async function compute(
   options: StepOptions,
 ): Promise<{ readonly result: SliceResult; readonly parts: number }> {
   const { files, rejectedRows, tiles, parts } = await computeInParts(runtime, plan, slice, options).catch(
-    (error: unknown) => {
-      throw located(error, plan, slice)
+    async (error: unknown) => {
+      throw located(await diagnoseBadData(runtime, plan, slice, error, options), plan, slice)
     },
   )
   const { schema, location } = plan.target

@@ -4,6 +4,7 @@ import {
   requiredColumns,
   type CompiledSlice,
   type EntityShare,
+  type SliceRange,
   type SliceTiles,
 } from '../../compile/index.ts'
 import { HindcastError, type Micros, type PlannedSlice } from '../../contract/index.ts'
@@ -101,30 +102,15 @@ async function computedRows(
   definition: ViewDefinition,
   options: QueryOptions,
 ): Promise<SliceRows> {
-  const { source, target } = plan
   await using stack = new AsyncDisposableStack()
   const ofTiles = await keptRelation(runtime, db, plan, slice.tiles?.read ?? [], options)
   if (ofTiles !== null) stack.use(ofTiles)
-  const names = source.schema.fields.map(({ name }) => name)
-  const relation = await tableRelation(db, {
-    ...slicedScan(source, ofTiles === null ? slice.files : (slice.tiles?.files ?? [])),
-    columns: requiredColumns(definition, names),
-    io: await runtime.filesOf(tableIdentifier(source.table)),
-    options,
-  })
-  stack.use(relation)
-  await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, options)
-  const dimensions = stack.use(await joinDimensions(runtime, db, plan, range, definition, options))
-  const shapes = {
-    sourceSchema: source.schema,
-    dimensions: dimensions.schemas,
-    outputSchema: target.schema,
-    rowWindows: windowTexts(plan.definition),
-  }
+  const files = ofTiles === null ? slice.files : (slice.tiles?.files ?? [])
+  const { shapes } = stack.use(await sourceSession(runtime, db, plan, { files, range, definition, options }))
   if (ofTiles !== null) await db.run(`CREATE TEMP VIEW kept_tiles AS FROM ${ofTiles.sql}`, options)
   const tiles = sliceTiles(slice, ofTiles !== null)
-  const sliceRange = { ...range, ...shapes, ...(tiles === null ? {} : { tiles }) }
-  const { select, spans, rejected, kept } = await computeInSession(db, definition, sliceRange, options)
+  const ofSlice = { ...range, ...shapes, ...(tiles === null ? {} : { tiles }) }
+  const { select, spans, rejected, kept } = await computeInSession(db, definition, ofSlice, options)
   // Rows without a key have no share.
   const isCounted = (range.share?.share ?? 0) === 0
   const [counted] = isCounted ? await db.rows<{ rejected: bigint | number }>(rejected, options) : []
@@ -134,6 +120,49 @@ async function computedRows(
     spans,
     rejectedRows: Number(counted?.rejected ?? 0),
     kept,
+    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
+  }
+}
+
+/** What a slice is computed from, in an engine's session for as long as it is needed: `source_rows` and the joins' dimensions. */
+export interface SourceSession extends AsyncDisposable {
+  readonly shapes: Omit<SliceRange, 'from' | 'to'>
+}
+
+/** @param more columns of `source_rows`, beside those that the definition reads */
+export async function sourceSession(
+  runtime: Runtime,
+  db: DuckDb,
+  plan: BackfillPlan,
+  request: {
+    readonly files: PlannedSlice['files']
+    readonly range: Range
+    readonly definition: ViewDefinition
+    readonly options: QueryOptions
+  },
+  more: readonly string[] = [],
+): Promise<SourceSession> {
+  const { source, target } = plan
+  const { files, range, definition, options } = request
+  await using stack = new AsyncDisposableStack()
+  const names = source.schema.fields.map(({ name }) => name)
+  const relation = await tableRelation(db, {
+    ...slicedScan(source, files),
+    columns: [...requiredColumns(definition, names), ...more],
+    io: await runtime.filesOf(tableIdentifier(source.table)),
+    options,
+  })
+  stack.use(relation)
+  await db.run(`CREATE TEMP VIEW source_rows AS FROM ${relation.sql}`, options)
+  const dimensions = stack.use(await joinDimensions(runtime, db, plan, range, definition, options))
+  const held = stack.move()
+  return {
+    shapes: {
+      sourceSchema: source.schema,
+      dimensions: dimensions.schemas,
+      outputSchema: target.schema,
+      rowWindows: windowTexts(plan.definition),
+    },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
 }
