@@ -48,7 +48,8 @@ export async function computeSlice(
     rejectedRows: result.rejectedRows,
     inputRows: slice.inputRows,
     inputBytes: slice.inputBytes,
-    elapsedMs: runtime.now() - started,
+    // Clocks are set back.
+    elapsedMs: Math.max(0, runtime.now() - started),
   }
 }
 
