@@ -173,6 +173,8 @@ export type ManifestContext = Pick<TableMetadata, 'schemas' | 'currentSchemaId' 
 export interface DecodeManifestOptions {
   /** The field ids of columns whose sizes, counts and bounds are wanted, all unless given; with it, split offsets are left out. */
   readonly columns?: ReadonlySet<number>
+  /** Only null counts and bounds of them are wanted. */
+  readonly boundsOnly?: boolean
 }
 
 /**
@@ -186,7 +188,11 @@ export function decodeManifest(
   options: DecodeManifestOptions = {},
 ): ManifestEntry[] {
   checkLength(bytes, manifestFile)
-  const { header, rows } = readAvroContainer(bytes, manifestFile.manifestPath, metricReaders(options.columns))
+  const { header, rows } = readAvroContainer(
+    bytes,
+    manifestFile.manifestPath,
+    metricReaders(options.columns, options.boundsOnly),
+  )
   checkFormatVersion(header, manifestFile.manifestPath)
   return rows.map(entryReader(manifestFile, context))
 }

@@ -14,14 +14,20 @@ const metricMaps: ReadonlyMap<number, 'long' | 'bytes'> = new Map([
   [128, 'bytes'],
 ])
 const splitOffsets = 132
+/** Sizes, and counts of values and NaNs. */
+const beyondBounds: ReadonlySet<number> = new Set([108, 109, 137])
 
 /** The fields of a data file that only planning by metrics and splitting need. */
 export const metricFieldIds: ReadonlySet<number> = new Set([...metricMaps.keys(), splitOffsets])
 
-/** @param columns the columns whose metrics are wanted, without split offsets; all, and those too, unless given */
-export function metricReaders(columns: ReadonlySet<number> | undefined): FieldReaders {
+/**
+ * @param columns the columns whose metrics are wanted, without split offsets; all, and those too, unless given
+ * @param boundsOnly only null counts and bounds of them
+ */
+export function metricReaders(columns: ReadonlySet<number> | undefined, boundsOnly = false): FieldReaders {
   return (id, schema) => {
     const values = metricMaps.get(id)
+    if (boundsOnly && beyondBounds.has(id)) return null
     if (columns !== undefined && (id === splitOffsets || (columns.size === 0 && values !== undefined))) return null
     return values === undefined ? asInSchema(id, schema) : fieldMapReader(schema, values, columns)
   }

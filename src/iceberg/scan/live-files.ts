@@ -11,6 +11,8 @@ export interface ReadFilesRequest<T> {
   readonly manifests: readonly ManifestFile[]
   /** The columns whose metrics are wanted; all unless given. */
   readonly columns?: ReadonlySet<number>
+  /** Only null counts and bounds of them. */
+  readonly boundsOnly?: boolean
   /** Which entries are wanted; the live ones unless given. */
   readonly entries?: (entry: ManifestEntry) => boolean
   /** What to keep of a file; null leaves it out. A few manifests are in memory at a time: what is not kept is not held. */
@@ -19,8 +21,8 @@ export interface ReadFilesRequest<T> {
 
 /** Reads manifests, a few at a time, in their order. */
 export async function readFiles<T>(request: ReadFilesRequest<T>): Promise<T[]> {
-  const { io, metadata, columns, take } = request
-  const options = columns === undefined ? {} : { columns }
+  const { io, metadata, columns, boundsOnly = false, take } = request
+  const options = { boundsOnly, ...(columns === undefined ? {} : { columns }) }
   const wanted = request.entries ?? (({ status }: ManifestEntry) => status !== EntryStatus.deleted)
   const perManifest = await mapConcurrently(request.manifests, MANIFEST_READS, async (manifest) => {
     const kept: T[] = []

@@ -23,6 +23,8 @@ export interface ScanOptions {
   readonly filter?: Expression
   /** The field ids of columns whose metrics the tasks' files keep; none unless given. `all` also keeps split offsets. */
   readonly columns?: Iterable<number> | 'all'
+  /** Of these columns only null counts and bounds are looked at: sizes and other counts may be missing, which saves their time and memory. */
+  readonly boundsOnly?: boolean
 }
 
 export interface ScanRequest extends ScanOptions {
@@ -73,6 +75,7 @@ export async function planScan(request: ScanRequest): Promise<ScanPlan> {
     deletes,
     wholeFiles,
     columns: request.columns ?? [],
+    boundsOnly: request.boundsOnly ?? false,
   })
   return { snapshot, schema, filter: bound, tasks }
 }
@@ -88,6 +91,7 @@ interface TasksRequest {
   readonly deletes: DeleteIndex
   readonly wholeFiles: boolean
   readonly columns: Iterable<number> | 'all'
+  readonly boundsOnly: boolean
 }
 
 function readTasks(request: TasksRequest): Promise<ScanTask[]> {
@@ -100,6 +104,8 @@ function readTasks(request: TasksRequest): Promise<ScanTask[]> {
     metadata: request.metadata,
     manifests: ofContent(request.manifests, 'data'),
     ...(read === null ? {} : { columns: read }),
+    // A filter and equality deletes are judged by all metrics.
+    boundsOnly: request.boundsOnly && judged.length === 0,
     take: (file): ScanTask | null => {
       const { dataFile, specId } = file
       if (!filter.fileMayMatch(dataFile, specId)) return null

@@ -125,11 +125,13 @@ export async function sourceFiles(
 }> {
   const { table, schema, snapshot } = source
   const { id } = source.eventTime
+  const uncertain = uncertainColumns(table.metadata, schema)
   const plan = await planScan({
     table,
     io: runtime.tableFiles(table),
     snapshotId: snapshot.snapshotId,
-    columns: [id, ...uncertainColumns(table.metadata, schema)],
+    columns: [id, ...uncertain],
+    boundsOnly: uncertain.length === 0,
   })
   const kept: { readonly file: SourceFile; readonly task: ScanTask }[] = []
   let nullEventTimes = 0n

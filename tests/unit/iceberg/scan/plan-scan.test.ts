@@ -166,6 +166,18 @@ test('tasks keep the metrics of the columns that were asked for, and no others',
   expect(kept?.dataFile.lowerBounds ?? new Map()).toEqual(new Map())
 })
 
+test('where only bounds are looked at, other metrics are left out, but for a filter, which is judged by all', async () => {
+  const [io, target] = [new MemoryIO(), new TestTable()]
+  const measured = dataFile('a', [1])
+  await append(target, io, [{ ...measured, columnSizes: new Map([[2, 5n]]) }])
+  const columns = [2]
+  const [bounded] = (await planScan({ table: target.table, io, columns, boundsOnly: true })).tasks
+  expect(bounded?.dataFile).toEqual({ ...measured, valueCounts: undefined })
+  const filter = greaterThanOrEqual('feature_time', 0n)
+  const [judged] = (await planScan({ table: target.table, io, filter, columns, boundsOnly: true })).tasks
+  expect(judged?.dataFile.valueCounts).toEqual(measured.valueCounts)
+})
+
 describe('time travel', () => {
   const renamed: TableUpdate[] = [
     {
