@@ -18,8 +18,8 @@ export interface RowCheck {
 }
 
 /**
- * Checks of all that is computed of each event, in the order in which it is computed. The session has what `compileEvents` asks for,
- * `source_rows` with the columns `_file` and `_pos` too.
+ * Checks of all that is computed of each event, in the order in which it is computed. The session has what `compileEvents` asks for, the
+ * joins' dimensions made, and `source_rows` with the columns `_file` and `_pos` too.
  */
 export function rowChecks(view: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>): RowCheck[] {
   const definition = withUsedColumns(view)

@@ -61,19 +61,20 @@ export function csvRelation(path: string, dialect: CsvDialect, columns: readonly
   return `read_csv(${pathList([path])}, hive_partitioning = false, ${dialect.join(', ')}, columns = {${types.join(', ')}})`
 }
 
-/** The engine's words on one line of a CSV, told of the file, or null for any other error. */
-export function badLine(error: unknown, file?: string): HindcastError | null {
+/** The line of a CSV that an error is about, and what is wrong with it; null for any other error. */
+export function lineOf(error: unknown): string | null {
   if (!isHindcastError(error) || error.code !== 'INPUT_INVALID') return null
   const match = /CSV Error on Line: (\d+)\n(?:Original Line: .*\n)?(.+)/.exec(error.message)
-  if (match === null) return null
+  return match === null ? null : `line ${match[1]}: ${match[2]}`
+}
+
+/** The engine's words on one line of a CSV, told of the file, or null for any other error. */
+export function badLine(error: unknown, file?: string): HindcastError | null {
+  const line = lineOf(error)
+  if (!isHindcastError(error) || line === null) return null
   const whole = error.cause instanceof Error ? error.cause.message : ''
   const path = file ?? /^\s*file = (.+)$/m.exec(whole)?.[1] ?? 'the CSV'
-  return invalidInput(
-    path,
-    `cannot be read: line ${match[1]}: ${match[2]}`,
-    'Mend that line, then import again.',
-    error,
-  )
+  return invalidInput(path, `cannot be read: ${line}`, 'Mend that line, then import again.', error)
 }
 
 async function unreadable(db: DuckDb, path: string, cause: unknown, options: QueryOptions): Promise<never> {

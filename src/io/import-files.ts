@@ -1,8 +1,9 @@
 import { quoteIdentifier } from '../compile/quote.ts'
-import { HindcastError } from '../contract/index.ts'
+import { HindcastError, isHindcastError } from '../contract/index.ts'
 import {
   ancestorsOf,
   appendFiles,
+  type NestedField,
   type Catalog,
   type DataFile,
   type Table,
@@ -12,10 +13,11 @@ import {
 import { commitSnapshot } from './commit.ts'
 import { badLine } from './csv-file.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
-import { checkNanoseconds, inspectInput, typedRows, type ImportInput } from './import-inputs.ts'
+import { checkNanoseconds, inspectInput, misfit, typedRows, type ImportInput } from './import-inputs.ts'
 import {
   checkedFields,
   checkEventTime,
+  currentSchema,
   layoutOf,
   newFields,
   newLayout,
@@ -85,7 +87,7 @@ export async function importFiles(request: ImportRequest): Promise<ImportResult>
   const options: QueryOptions = request.signal === undefined ? {} : { signal: request.signal }
   for (const file of request.files) inputs.push(await inspectInput(db, file, options))
   let table: Table | null = (await catalog.tableExists(identifier)) ? await catalog.loadTable(identifier) : null
-  const fields = table === null ? newFields(inputs) : checkedFields(table.metadata, request.table, inputs)
+  const fields = table === null ? newFields(inputs) : await fieldsOf(db, table.metadata, request.table, inputs, options)
   checkEventTime(fields, eventTime, inputs[0] as ImportInput)
   const layout =
     table === null ? newLayout(fields, eventTime, request.partitionBy ?? 'day') : layoutOf(table.metadata, eventTime)
@@ -138,6 +140,31 @@ export async function importFiles(request: ImportRequest): Promise<ImportResult>
   await commitFiles(request, identifier, { files, specId: layout.spec.specId }, snapshotId, fresh)
   const rows = files.reduce((sum, file) => sum + file.recordCount, 0n)
   return { table: request.table, created, snapshotId, rows, files: files.length, skipped: false, skippedFiles, columns }
+}
+
+/** The table's columns. @throws SCHEMA_INCOMPATIBLE, which for a value of a CSV names its line */
+async function fieldsOf(
+  db: DuckDb,
+  metadata: TableMetadata,
+  table: string,
+  inputs: readonly ImportInput[],
+  options: QueryOptions,
+): Promise<readonly NestedField[]> {
+  try {
+    return checkedFields(metadata, table, inputs)
+  } catch (error) {
+    if (!isHindcastError(error) || error.code !== 'SCHEMA_INCOMPATIBLE') throw error
+    const { file, column } = error.context
+    const input = inputs.find(({ path }) => path === file)
+    const field = currentSchema(metadata).fields.find(({ name }) => name === column)
+    const line = input === undefined || field === undefined ? null : await misfit(db, input, field, options)
+    if (line === null) throw error
+    throw new HindcastError(error.code, `${error.message}: ${line}`, {
+      hint: 'Mend that line and those like it, or import the file to a table of its own.',
+      context: error.context,
+      cause: error,
+    })
+  }
 }
 
 const filesOf = ({ io, tableFiles }: ImportRequest, table: Table | null): WarehouseFiles =>

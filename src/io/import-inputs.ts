@@ -9,7 +9,7 @@ import type { IcebergType, NestedField } from '../iceberg/index.ts'
 import { duckDbType } from './duckdb-types.ts'
 import { pathList, type DuckDb, type QueryOptions } from './duckdb.ts'
 import { invalidInput } from './import-errors.ts'
-import { badLine, csvRelation, sniffCsv, type CsvDialect } from './csv-file.ts'
+import { badLine, csvRelation, lineOf, sniffCsv, type CsvDialect } from './csv-file.ts'
 import { icebergTypeOf } from './import-types.ts'
 
 /** A file to import, looked at but not yet read. */
@@ -87,6 +87,26 @@ export function typedRows(
   const columns = input.columns.map(({ name }) => ({ name, type: types.get(name) ?? 'VARCHAR' }))
   const relation = input.csv === null ? parquetRelation(input.path) : csvRelation(input.path, input.csv, columns)
   return `SELECT ${casts.join(', ')}, ${firstRow} + row_number() OVER () AS ${quoteIdentifier(rowColumn)} FROM ${relation}`
+}
+
+/** Where a CSV's column does not fit a field: the first line that has another value, in words; null where each line fits, or it is no CSV. */
+export async function misfit(
+  db: DuckDb,
+  { path, csv, columns }: ImportInput,
+  field: NestedField,
+  options: QueryOptions,
+): Promise<string | null> {
+  if (csv === null) return null
+  const types = columns.map(({ name }) => ({
+    name,
+    type: name === field.name ? duckDbType(field.type) : 'VARCHAR',
+  }))
+  try {
+    await db.run(`SELECT count(${quoteIdentifier(field.name)}) FROM ${csvRelation(path, csv, types)}`, options)
+    return null
+  } catch (error) {
+    return lineOf(error)
+  }
 }
 
 /**

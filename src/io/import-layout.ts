@@ -141,7 +141,7 @@ export function unusedName(name: string, fields: readonly NestedField[]): string
 
 export const typeName = (type: IcebergType): string => (typeof type === 'string' ? type : duckDbType(type))
 
-function currentSchema(metadata: TableMetadata): Schema {
+export function currentSchema(metadata: TableMetadata): Schema {
   const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)
   if (schema === undefined)
     throw new HindcastError('METADATA_INVALID', `the table has no schema ${metadata.currentSchemaId}`)

@@ -1,5 +1,5 @@
 /** Finding out, once a slice has failed for its data, which row it was, or which feature over which rows. */
-import { rowChecks } from '../../compile/index.ts'
+import { compileDimensions, rowChecks } from '../../compile/index.ts'
 import { quoteIdentifier, quoteString } from '../../compile/quote.ts'
 import { formatInstant, HindcastError, isHindcastError, type PlannedSlice } from '../../contract/index.ts'
 import type { ViewDefinition } from '../../definition/index.ts'
@@ -85,7 +85,9 @@ async function badRow({ runtime, plan, slice, options }: Context): Promise<Hindc
       '_file',
       '_pos',
     ])
-    for (const check of rowChecks(definition, { ...range, ...session.shapes })) {
+    const shapes = { ...range, ...session.shapes }
+    for (const { statement } of compileDimensions(definition, shapes)) await db.run(statement, options)
+    for (const check of rowChecks(definition, shapes)) {
       const [row] = await found<{ _file: string; _pos: bigint }>(db, check.failing, options)
       if (row === undefined) continue
       const failure = await failureOf(() => db.rows(check.at(row._file, row._pos), options))

@@ -231,6 +231,33 @@ test.each<[what: string, select: string, message: RegExp]>([
   expect(await warehouse.catalog.loadTable(events)).toEqual(before)
 })
 
+test.each([
+  [
+    'no number',
+    'id',
+    (n: number) => `2021-01-01,${n === 20_000 ? 'oops' : n}`,
+    /"id" as string, .* line 20002: .*oops/,
+  ],
+  ['too large', 'id', (n: number) => `2021-01-01,${n === 7 ? '99999999999999999999' : n}`, /"id".* line 9: .*9999/],
+  [
+    'no time',
+    'ts',
+    (n: number) => `${n === 20_000 ? 'some day' : '2021-01-01'},${n}`,
+    /"ts" as string, .* line 20002: .*some day/,
+  ],
+])('a CSV with a value that is %s names the line', async (_, column, lineOf, message) => {
+  await using warehouse = await testWarehouse()
+  const first = await written(warehouse, 'first.csv', 'ts,id\n2020-01-01 10:00:00,1\n')
+  await warehouse.import({ ...request, files: [first] })
+  const lines = Array.from({ length: 30_000 }, (__, n) => lineOf(n))
+  const bad = await written(warehouse, 'bad.csv', `ts,id\n${lines.join('\n')}\n`)
+  await expect(warehouse.import({ ...request, files: [bad] })).rejects.toMatchObject({
+    code: 'SCHEMA_INCOMPATIBLE',
+    message: expect.stringMatching(message),
+    context: { file: bad, column },
+  })
+})
+
 test.each<[what: string, make: (warehouse: TestWarehouse) => Promise<string>, message: RegExp, hint?: RegExp]>([
   ['missing', async ({ dir }) => join(dir, 'none.parquet'), /none\.parquet does not exist/],
   ['a folder', async ({ dir }) => dir, /is not a file/],

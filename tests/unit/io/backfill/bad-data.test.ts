@@ -3,7 +3,9 @@
 import { truncate } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { isRetryable, type BackfillInput, type HindcastError } from '../../../../src/contract/index.ts'
+import { describeTable } from '../../../../src/iceberg/index.ts'
 import { toPath } from '../../../../src/io/files/index.ts'
+import { mergeInto } from '../../../../src/io/rows/index.ts'
 import { salesProject, type OtherFeatures, type SalesProject } from '../../../support/runtime.ts'
 
 const days = Array.from({ length: 8 }, (_, i) => `2024-01-0${i + 1}`)
@@ -74,6 +76,45 @@ test.each([
   const failure = await failing(withOops, withSource(source))
   expect(failure.message).toContain(`: ${what}: `)
   expect(failure.message).toMatch(oops)
+})
+
+test.each([
+  ['that has one version', ''],
+  ['as of the event’s time', `asOf: 'since',`],
+])('a feature over a joined column %s: names file and row of the event', async (_, asOf) => {
+  const shops = Array.from(
+    { length: 7 },
+    (__, n) => `('shop_${n}', TIMESTAMPTZ '2023-01-01', '${n === 3 ? 'tiny' : n}')`,
+  )
+  await using project = await salesProject(sales((__, n) => String(n)))
+  await project.runtime.catalog.createTable(
+    { namespace: ['raw'], name: 'shops' },
+    describeTable({
+      schema: {
+        schemaId: 0,
+        fields: [
+          { id: 1, name: 'shop', required: false, type: 'string' },
+          { id: 2, name: 'since', required: false, type: 'timestamptz' },
+          { id: 3, name: 'size', required: false, type: 'string' },
+        ],
+      },
+    }),
+  )
+  await mergeInto(project.runtime, {
+    table: { namespace: ['raw'], name: 'shops' },
+    snapshotId: 77n,
+    source: `SELECT * FROM (VALUES ${shops.join(', ')}) AS shops(shop, since, size)`,
+    keys: ['shop'],
+    mode: 'copy-on-write',
+  })
+  await project.define('3d', {
+    features: "total: sum(sql`CAST(shop_size AS INTEGER) + amount`, { over: ['3d'] })",
+    view: `source: source({ name: 'sales', table: 'raw.sales', eventTime: 'at',
+      joins: { shop: { table: 'raw.shops', on: { shop: 'shop' }, ${asOf} columns: ['size'] } } }),`,
+  })
+  const failure = await failureOf(project)
+  expect(failure).toMatchObject({ code: 'INPUT_INVALID', context: { computing: 'feature total', row: '3' } })
+  expect(failure.message).toMatch(/Could not convert string 'tiny' to INT32/)
 })
 
 test('a value of any length is shortened', async () => {
