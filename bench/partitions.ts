@@ -45,7 +45,14 @@ laps.push(['worker before, MB', megabytes(await memory())])
 const run = async (workflowId: string): Promise<BackfillResult> => {
   const input = { view: 'hourly', from: hour(1), to: hour(partitions + 1) }
   const handle = await temporal.client.workflow.start('backfill', { taskQueue: 'hindcast', workflowId, args: [input] })
+  const say = setInterval(() => {
+    void handle.query<Progress, []>('progress').then(
+      ({ state, slices }) => process.stderr.write(`${state}: ${slices.done} of ${slices.total} slices\n`),
+      () => undefined,
+    )
+  }, 30_000)
   const result = (await handle.result()) as BackfillResult
+  clearInterval(say)
   const { steps } = await handle.query<Progress, []>('progress')
   for (const { state, startedMs, endedMs } of steps)
     if (endedMs !== null) laps.push([`${workflowId}: ${state}, s`, seconds(endedMs - startedMs)])

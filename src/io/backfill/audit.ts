@@ -1,18 +1,10 @@
-import {
-  auditColumns,
-  auditQuery,
-  judge,
-  keyOrderQuery,
-  needsBaseline,
-  type AuditMeasurements,
-  type Measurement,
-} from '../../audit/index.ts'
+import { auditQuery, judge, needsBaseline, type AuditMeasurements, type Measurement } from '../../audit/index.ts'
 import { HindcastError, type AuditResult, type PlanReference } from '../../contract/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
-import { tableRelation } from '../table-read.ts'
+import { measureAudit, type MeasureRequest } from './measure-audit.ts'
 import type { StepOptions } from './step-options.ts'
 import type { BackfillPlan } from './plan.ts'
 import { readPlan } from './read-plan.ts'
@@ -47,42 +39,23 @@ export async function runAudit(
     return entry?.definition === plan.fingerprint.data && !isWritten.has(ordinal)
   })
 
-  const columns = auditColumns(audit, plan.definition)
-  const options = { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' as const }
-  const io = runtime.tableFiles(table)
+  const measuring: MeasureRequest = {
+    audit,
+    view: plan.definition,
+    metadata: table.metadata,
+    schema: plan.target.schema,
+    io: runtime.tableFiles(table),
+    options: { ...(signal === undefined ? {} : { signal }), otherwise: 'DEFINITION_INVALID' },
+  }
   const measurements = await runtime.withEngine(async (db): Promise<AuditMeasurements> => {
-    const relation = (files: readonly DataFile[]) =>
-      tableRelation(db, {
-        metadata: table.metadata,
-        schema: plan.target.schema,
-        tasks: files.map((dataFile) => ({ dataFile, specId: 0, sequenceNumber: 0n, deletes: [] })),
-        columns,
-        io,
-        options,
+    // Each file is read once or twice, and what the engine would keep of a hundred thousand fills gigabytes.
+    await db.run('SET enable_external_file_cache = false')
+    const measure = (ordinals: readonly number[]): Promise<Measurement> =>
+      measureAudit(db, measuring, {
+        staged: pick(stagedFiles, ordinals),
+        isOneFileEach: ordinals.every((ordinal) => (stagedFiles.get(ordinal)?.length ?? 0) <= 1),
+        baseline: needsBaseline(audit) ? baselineOf(parentFiles, ordinals) : [],
       })
-    const measure = async (ordinals: readonly number[]): Promise<Measurement> => {
-      const baseline = needsBaseline(audit) ? baselineOf(parentFiles, ordinals) : []
-      if (needsBaseline(audit) && baseline.length === 0) {
-        const rows = pick(stagedFiles, ordinals).reduce((sum, { recordCount }) => sum + recordCount, 0n)
-        return { value: null, rows: Number(rows), baselineRows: 0 }
-      }
-      await using stagedRows = await relation(pick(stagedFiles, ordinals))
-      await using baselineRows = await relation(baseline)
-      await db.run(`CREATE OR REPLACE TEMP VIEW staged AS FROM ${stagedRows.sql}`, options)
-      await db.run(`CREATE OR REPLACE TEMP VIEW baseline AS FROM ${baselineRows.sql}`, options)
-      const isOneFileEach = ordinals.every((ordinal) => (stagedFiles.get(ordinal)?.length ?? 0) <= 1)
-      if (audit.kind === 'unique' && isOneFileEach) {
-        const [keys] = await db.rows<{ rows: bigint; descents: bigint }>(keyOrderQuery(plan.definition), options)
-        if (keys?.descents === 0n)
-          return { value: keys.rows === 0n ? null : 0, rows: Number(keys.rows), baselineRows: 0 }
-      }
-      const [row] = await db.rows<{ value: number | null; rows: bigint | number; baseline_rows: bigint | number }>(
-        auditQuery(audit, plan.definition),
-        options,
-      )
-      if (row === undefined) throw new HindcastError('INVARIANT_VIOLATED', 'an audit query gave no row')
-      return { value: row.value, rows: Number(row.rows), baselineRows: Number(row.baseline_rows) }
-    }
     const run = await measure(written)
     return { run, snapshot: kept.length === 0 ? run : await measure([...kept, ...written]) }
   })
