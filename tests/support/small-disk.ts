@@ -1,20 +1,10 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { tempDir } from './temp-dir.ts'
 
 const run = promisify(execFile)
-
-/** Whether this user may mount file systems: root may, unless a container forbids it. */
-export const mayMount: boolean = (() => {
-  try {
-    execFileSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-})()
 
 /** A file system of its own; it is gone at the end of its `await using` block. */
 export interface SmallDisk extends AsyncDisposable {
@@ -25,7 +15,12 @@ export interface SmallDisk extends AsyncDisposable {
 
 export async function smallDisk(bytes: number): Promise<SmallDisk> {
   const folder = await tempDir()
-  await run('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder.path])
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder.path])
+  } catch (error) {
+    await folder[Symbol.asyncDispose]()
+    throw error
+  }
   const ballast = join(folder.path, 'ballast')
   return {
     path: folder.path,
@@ -40,3 +35,12 @@ export async function smallDisk(bytes: number): Promise<SmallDisk> {
     },
   }
 }
+
+/** Whether this user may mount file systems: root may, unless a container forbids it. */
+export const mayMount: boolean = await smallDisk(1 << 16).then(
+  async (disk) => {
+    await disk[Symbol.asyncDispose]()
+    return true
+  },
+  () => false,
+)
