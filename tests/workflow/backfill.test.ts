@@ -162,16 +162,19 @@ test('a published run starts the configured workflow with the snapshot, and does
   })
 })
 
-test('2,000 slices: the run is cut into executions of fewer than 10,000 events, and loses none', async () => {
+// 100,000 partitions are some 400 slices (bench/partitions.ts), where none is larger than others.
+test('2,000 slices: the run is cut into executions of fewer than 10,000 events and 10 MB, and loses none', async () => {
   const activities = scriptedActivities({ slices: 2_000, plan: { concurrency: 100 } })
   await running(activities, input, async (handle) => {
     expect(await handle.result()).toMatchObject({ verdict: 'published', slices: 2_000, rows: 20_000 })
-    const executions = []
+    const executions: { readonly events: number; readonly bytes: number }[] = []
     for await (const run of temporal.client.workflow.list({ query: `WorkflowId = '${handle.workflowId}'` })) {
-      executions.push(run.historyLength)
+      executions.push({ events: run.historyLength, bytes: Number(run.raw.historySizeBytes) })
     }
     expect(executions.length).toBeGreaterThan(1)
-    expect(Math.max(...executions)).toBeLessThan(10_000)
+    expect(Math.max(...executions.map(({ events }) => events))).toBeLessThan(10_000)
+    expect(Math.max(...executions.map(({ bytes }) => bytes))).toBeLessThan(10_000_000)
+    expect(Math.min(...executions.map(({ bytes }) => bytes))).toBeGreaterThan(1_000)
   })
   const slices = activities.calls.filter((call) => call.startsWith('slice'))
   expect(new Set(slices).size).toBe(2_000)
