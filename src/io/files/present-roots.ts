@@ -51,7 +51,9 @@ export function presentRoots(roots: readonly string[], hasTables: HasTables): Pr
         throw storageError(error, 'create', toPath(root))
       })
     try {
-      return await action()
+      const done = await action()
+      if (!inUse.has(root)) await requireRoot(root, `write ${uri}`)
+      return done
     } catch (error) {
       if (isHindcastError(error) && error.code === 'STORAGE_UNAVAILABLE') await requireRoot(root, `write ${uri}`)
       throw error
@@ -104,12 +106,16 @@ export function presentRoots(roots: readonly string[], hasTables: HasTables): Pr
   }
 }
 
+/** Hidden names, of probes and unfinished files too, and what a new file system begins with. */
+const isNobodys = (name: string): boolean => name.startsWith('.') || name === 'lost+found'
+
 type Content = 'nothing' | 'no folder' | 'something'
 
 async function contentOf(path: string): Promise<Content> {
   try {
-    await using folder = await opendir(path)
-    return (await folder.read()) === null ? 'nothing' : 'something'
+    // Leaving the loop closes the folder.
+    for await (const { name } of await opendir(path)) if (!isNobodys(name)) return 'something'
+    return 'nothing'
   } catch (error) {
     if (isAbsent(error)) return 'no folder'
     throw storageError(error, 'list', path)

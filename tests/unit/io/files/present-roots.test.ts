@@ -1,14 +1,16 @@
 // Rule: a warehouse whose storage is not mounted is away, not empty. Damage otherwise: a plan says that everything is missing, and a run
 // computes all of it onto the bare mount point, where nobody finds it once the storage is back.
-import { access, mkdir, rename, rmdir } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { claimRange, planRun, releaseRange } from '../../../../src/io/backfill/index.ts'
-import { toPath } from '../../../../src/io/files/index.ts'
+import { openStorage, toPath, toUri } from '../../../../src/io/files/index.ts'
 import { planMaintenance, maintainTable } from '../../../../src/io/gc/index.ts'
 import { loadSettings } from '../../../../src/io/project-config.ts'
 import { openRuntime, type Runtime } from '../../../../src/io/runtime.ts'
 import { salesProject, type SalesProject } from '../../../support/runtime.ts'
 import { mainBytes } from '../../../support/table-bytes.ts'
+import { tempDir } from '../../../support/temp-dir.ts'
 
 const input = { view: 'shop_sales', from: '2024-01-02', to: '2024-01-12', force: true }
 const run = { workflowId: 'later', executionId: 'later' }
@@ -48,12 +50,6 @@ beforeEach(async () => {
 })
 afterEach(() => project[Symbol.asyncDispose]())
 
-const isThere = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
-
 describe.each([
   ['is not there', false],
   ['is an empty mount point', true],
@@ -67,7 +63,7 @@ describe.each([
     try {
       const before = await mainBytes(dir, 'shop_sales')
       await rename(root, `${root}-away`)
-      if (isMountPoint) await mkdir(root)
+      if (isMountPoint) await mkdir(join(root, 'lost+found'), { recursive: true })
       for (const [name, action] of reads) {
         const failure: unknown = await action(runtime, `${runtime.warehouse}/features`).then(
           () => null,
@@ -79,8 +75,8 @@ describe.each([
           message: expect.stringContaining(root) as string,
         })
       }
-      expect(await isThere(root)).toBe(isMountPoint)
-      if (isMountPoint) await rmdir(root)
+      expect(await readdir(root).catch(() => null)).toEqual(isMountPoint ? ['lost+found'] : null)
+      if (isMountPoint) await rm(root, { recursive: true })
       await rename(`${root}-away`, root)
       expect(await claimRange(runtime, input, run, () => Promise.resolve(true))).toBeNull()
       await releaseRange(runtime, input, run)
@@ -100,4 +96,17 @@ test('files that the engine reads by itself are away too, not broken', async () 
     db.rows(`SELECT count(*) FROM read_parquet('${toPath(file?.path ?? '')}')`),
   )
   await expect(reading).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', context: { root: runtime.warehouse } })
+})
+
+test('a new root is made by the first who writes below it, and stays new until there is more than a probe', async () => {
+  await using folder = await tempDir()
+  const uri = toUri(join(folder.path, 'new', 'warehouse'))
+  const { files: io } = openStorage({ s3: {}, roots: [uri] })
+  expect(await listed(io.list(uri))).toEqual([])
+  expect(await io.create(`${uri}/.probe`, new Uint8Array(1))).toBe('created')
+  await io.delete(`${uri}/.probe`)
+  expect(await io.size(`${uri}/x`)).toBeNull()
+  expect(await io.create(`${uri}/x`, new Uint8Array(1))).toBe('created')
+  await rm(toPath(uri), { recursive: true })
+  await expect(io.size(`${uri}/x`)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
 })
