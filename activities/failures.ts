@@ -33,22 +33,18 @@ export function toFailure(error: unknown, attempt = 1, lastAttempt = Number.POSI
   })
 }
 
-/** A run that waits for its turn looks so often whether it has come: a long wait need not be over to the second. */
-const turnIntervals = [
-  { attempts: 300, delay: '1s' },
-  { attempts: Infinity, delay: '5s' },
-] as const
+/** So many times a run that waits for its turn looks each second whether it has come: a long wait need not be over to the second. */
+const hurriedLooks = 300
 
 /**
  * Another run has the range. Waiting is trying again later: between attempts it takes no worker's slot, which the other run may need to come
  * to its end, and it adds nothing to the history.
  */
 export function notItsTurn({ workflowId }: RunIdentity, attempt: number): ApplicationFailure {
-  const [interval] = turnIntervals.filter(({ attempts }) => attempt <= attempts)
   return ApplicationFailure.create({
     type: 'WAITS_FOR_TURN',
     message: `run ${workflowId} works on partitions of the range`,
-    nextRetryDelay: interval?.delay ?? '5s',
+    nextRetryDelay: attempt <= hurriedLooks ? '1s' : '5s',
     // No error: neither logged nor counted.
     category: ApplicationFailureCategory.BENIGN,
   })

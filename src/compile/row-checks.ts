@@ -2,7 +2,7 @@
 import { withUsedColumns, type ViewDefinition } from '../definition/index.ts'
 import { alignment, type SliceRange } from './compile-slice.ts'
 import { eventTime, knownTime } from './event-time.ts'
-import { parenthesized, viewInputs, type Input } from './inputs.ts'
+import { parenthesized, viewInputs, type Input, type Inputs } from './inputs.ts'
 import { joinedRelation } from './joins.ts'
 import { quoteIdentifier, quoteString } from './quote.ts'
 import { timeGrid } from './time-grid.ts'
@@ -51,15 +51,14 @@ export function rowChecks(view: ViewDefinition, range: Omit<SliceRange, 'outputS
   }
   const inputs = viewInputs(definition)
   for (const input of inputs.all) {
-    if (input.sql !== null) checks.push(check(featuresOf(definition, input), input.sql, rows))
+    if (input.sql !== null) checks.push(check(featuresOf(definition, inputs, input), input.sql, rows))
   }
   for (const { sql, features } of inputs.buckets)
     checks.push(check(`the buckets of ${features.map(({ name }) => name).join(', ')}`, sql, rows))
   return checks
 }
 
-function featuresOf(definition: ViewDefinition, input: Input): string {
-  const inputs = viewInputs(definition)
+function featuresOf(definition: ViewDefinition, inputs: Inputs, input: Input): string {
   const names = definition.features
     .filter((feature) =>
       [inputs.of(feature), ...(feature.divisor === undefined ? [] : [inputs.divisorOf(feature)])].some(
