@@ -12,6 +12,7 @@ import type { Progress } from '../../src/contract/index.ts'
 import { payloadCodec } from '../../workers/encryption/index.ts'
 import { findServer } from '../../workers/temporal-server/index.ts'
 import { testProject, type TestProject, type TestWorker } from '../support/project.ts'
+import { importSales, january } from '../support/sales.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
 import { until } from '../support/until.ts'
 
@@ -20,7 +21,6 @@ const config = (entries: string): string => `export default { temporal: { encryp
 const plain = 'export default {}\n'
 const oldKey = "{ id: 'old', file: 'old.key' }"
 const newKey = "{ id: 'new', key: '${NEW_KEY}' }"
-const csv = `shop,at,amount\n${Array.from({ length: 30 }, (_, day) => `north,2024-01-${String(day + 1).padStart(2, '0')}T10:00:00Z,${day}`).join('\n')}\n`
 const view = `
 import { count, entity, featureView, source } from 'hindcast'
 const shop = entity({ name: 'shop', keys: { shop: 'string' } })
@@ -41,10 +41,7 @@ beforeAll(async () => {
     env: { TEMPORAL_ADDRESS: temporal.address, NEW_KEY: keys.new },
   })
   await writeFile(join(project.dir, 'old.key'), `${keys.old}\n`)
-  await writeFile(join(project.dir, 'sales.csv'), csv)
-  const path = join(project.dir, 'sales.csv')
-  const imported = await project.hindcast('import', path, '--table', 'raw.sales', '--event-time', 'at')
-  expect(imported.code, imported.stderr).toBe(0)
+  await importSales(project, 30)
 })
 
 afterEach(async () => {
@@ -70,9 +67,9 @@ async function startWorker(): Promise<TestWorker> {
 const range = (from: number, to: number): readonly string[] => [
   'secret_view',
   '--from',
-  `2024-01-${String(from).padStart(2, '0')}`,
+  january(from),
   '--to',
-  `2024-01-${String(to).padStart(2, '0')}`,
+  january(to),
 ]
 
 /** Waits until the run itself says so, to one who has all keys. */

@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { testProject, type CommandResult, type TestProject } from '../support/project.ts'
+import { importSales, january } from '../support/sales.ts'
 import { until } from '../support/until.ts'
 
 const definition = `
@@ -22,7 +23,6 @@ export const busiest = featureView({
   features: { most: max('sales_3d', { over: ['5d'] }) },
 })
 `
-const january = (day: number): string => `2024-01-${String(day).padStart(2, '0')}`
 
 let project: TestProject
 let address = ''
@@ -32,11 +32,7 @@ beforeAll(async () => {
     // A slice a day, so that there are some to steer.
     config: `export default { limits: { sliceInputBytes: 1, concurrency: 1 } }\n`,
   })
-  const file = join(project.dir, 'sales.csv')
-  const days = Array.from({ length: 28 }, (_, i) => `north,${january(i + 1)} 10:00:00,${i}`)
-  await writeFile(file, `shop,at,amount\n${days.join('\n')}\n`)
-  const imported = await project.hindcast('import', file, '--table', 'raw.sales', '--event-time', 'at')
-  expect(imported.code, imported.stderr).toBe(0)
+  await importSales(project, 28)
   const dev = await project.hindcast('dev', '--detach', '--port', '0', '--ui-port', '0', '--web-port', '0', '--json')
   address = dev.json<{ temporal: { address: string } }>().temporal.address
 })

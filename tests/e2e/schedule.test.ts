@@ -1,9 +1,8 @@
 // Schedules as people make them from the command line, filled for the past by the server: each day once, whatever runs beside it.
 import { Client, Connection } from '@temporalio/client'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { testProject, type CommandResult, type TestProject } from '../support/project.ts'
+import { importSales, january } from '../support/sales.ts'
 import { until } from '../support/until.ts'
 
 const definition = `
@@ -13,17 +12,12 @@ const sales = source({ name: 'sales', table: 'raw.sales', eventTime: 'at' })
 const options = { entity: shop, source: sales, every: '1d', features: { sales: count({ over: ['3d'] }) } } as const
 export const shopSales = featureView({ name: 'shop_sales', ...options })
 `
-const january = (day: number): string => `2024-01-${String(day).padStart(2, '0')}`
 
 let project: TestProject
 let client: Client
 beforeAll(async () => {
   project = await testProject({ features: { 'sales.ts': definition } })
-  const file = join(project.dir, 'sales.csv')
-  const days = Array.from({ length: 20 }, (_, i) => `north,${january(i + 1)} 10:00:00,${i}`)
-  await writeFile(file, `shop,at,amount\n${days.join('\n')}\n`)
-  const imported = await project.hindcast('import', file, '--table', 'raw.sales', '--event-time', 'at')
-  expect(imported.code, imported.stderr).toBe(0)
+  await importSales(project, 20)
   const dev = await project.hindcast('dev', '--detach', '--port', '0', '--ui-port', '0', '--web-port', '0', '--json')
   const { address } = dev.json<{ temporal: { address: string } }>().temporal
   client = new Client({ connection: await Connection.connect({ address }) })

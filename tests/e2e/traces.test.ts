@@ -1,14 +1,12 @@
 // A run is spread over processes and hours: a trace is of use only if it is one, from the command that asked to the file that was written, and
 // if replay adds nothing that did not happen.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { freePort } from '../../workers/temporal-server/index.ts'
 import { testProject, type TestProject } from '../support/project.ts'
+import { importSales } from '../support/sales.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
 import { startTraceCollector, type CollectedSpan, type TraceCollector } from '../support/trace-collector.ts'
 
-const csv = `shop,at,amount\n${Array.from({ length: 30 }, (_, day) => `north,2024-01-${String(day + 1).padStart(2, '0')}T10:00:00Z,${day}`).join('\n')}\n`
 const view = `
 import { count, entity, featureView, source } from 'hindcast'
 const shop = entity({ name: 'shop', keys: { shop: 'string' } })
@@ -27,10 +25,7 @@ beforeAll(async () => {
     features: { 'sales.ts': view },
     env: { TEMPORAL_ADDRESS: temporal.address, OTEL_EXPORTER_OTLP_ENDPOINT: collector.address },
   })
-  const path = join(project.dir, 'sales.csv')
-  await writeFile(path, csv)
-  const imported = await project.hindcast('import', path, '--table', 'raw.sales', '--event-time', 'at')
-  expect(imported.code, imported.stderr).toBe(0)
+  await importSales(project, 30)
 })
 
 afterAll(async () => {
