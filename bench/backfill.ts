@@ -9,6 +9,7 @@ import {
   stageSnapshot,
   type BackfillPlan,
 } from '../src/io/backfill/index.ts'
+import { referenceTo } from '../src/contract/index.ts'
 import { importFiles } from '../src/io/import-files.ts'
 import type { Runtime } from '../src/io/runtime.ts'
 import { bytesRead } from './measure.ts'
@@ -46,14 +47,14 @@ async function computeSlices(runtime: Runtime, { slices, summary }: BackfillPlan
   const waiting = [...slices.keys()]
   const work = async (): Promise<void> => {
     for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
-      await computeSlice(runtime, { plan: summary.plan, index })
+      await computeSlice(runtime, { ...referenceTo(summary), index })
     }
   }
   await Promise.all([work(), work()])
 }
 
 const auditSnapshot = (runtime: Runtime, { summary }: BackfillPlan, snapshotId: string) =>
-  Promise.all(summary.audits.map((_, index) => runAudit(runtime, { plan: summary.plan, snapshotId, index })))
+  Promise.all(summary.audits.map((_, index) => runAudit(runtime, { ...referenceTo(summary), snapshotId, index })))
 
 /** What a run took: rows staged, seconds of its parts, and bytes read by its computation where the system counts them. */
 export interface BackfillMeasured {
@@ -72,17 +73,17 @@ export async function backfill(runtime: Runtime, input: Parameters<typeof planRu
     lapStart = performance.now()
   }
   const plan = await planRun(runtime, input, { workflowId: randomUUID(), executionId: randomUUID() })
-  const address = plan.summary.plan
+  const reference = referenceTo(plan.summary)
   lap('plan')
   const before = (await bytesRead()) ?? 0
   await computeSlices(runtime, plan)
   lap('compute')
   const readBytes = ((await bytesRead()) ?? 0) - before
-  const { snapshotId, rows } = await stageSnapshot(runtime, { plan: address })
+  const { snapshotId, rows } = await stageSnapshot(runtime, reference)
   lap('stage')
   const audits = await auditSnapshot(runtime, plan, snapshotId)
   lap('audit')
-  await publishSnapshot(runtime, { plan: address, snapshotId, audits, decision: null })
+  await publishSnapshot(runtime, { ...reference, snapshotId, audits, decision: null })
   lap('publish')
   return { rows, slices: plan.slices.length, laps, readBytes }
 }

@@ -87,5 +87,9 @@ export function markdown(cases: ReadonlyMap<string, readonly Measured[]>): strin
   ].join('\n')
 }
 
+/** A Markdown table of two columns: what, and how much. */
+export const factsTable = (facts: readonly (readonly [what: string, value: string | number])[]): string =>
+  ['| what | |', '| --- | -: |', ...facts.map(([what, value]) => `| ${what} | ${value} |`)].join('\n')
+
 export const machine = (): string =>
   `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`

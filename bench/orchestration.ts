@@ -6,6 +6,7 @@
 import { scriptedActivities } from '../tests/support/scripted-activities.ts'
 import { startTestTemporal } from '../tests/support/temporal.ts'
 import { whileWorking } from '../tests/support/workflow-worker.ts'
+import { largestHistory } from './largest-history.ts'
 import { machine, median } from './measure.ts'
 
 const slices = Number(process.argv[2] ?? 20_000)
@@ -16,7 +17,6 @@ await using temporal = await startTestTemporal()
 const { client } = temporal
 const activities = scriptedActivities({ slices, plan: { concurrency: 8 } })
 const perSlice: number[] = []
-let [events, bytes, executions] = [0, 0, 0]
 await whileWorking(temporal.address, { taskQueue, activities }, async () => {
   for (let run = 0; run < runs; run++) {
     const started = performance.now()
@@ -26,11 +26,7 @@ await whileWorking(temporal.address, { taskQueue, activities }, async () => {
     perSlice.push((performance.now() - started) / slices)
   }
 })
-for await (const { raw } of client.workflow.list()) {
-  executions += 1
-  events = Math.max(events, Number(raw.historyLength))
-  bytes = Math.max(bytes, Number(raw.historySizeBytes))
-}
+const { executions, events, bytes } = await largestHistory(client)
 const ms = (value: number): string => value.toFixed(1)
 process.stdout.write(
   [

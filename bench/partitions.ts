@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import type { BackfillResult, Progress } from '../src/contract/index.ts'
 import { testProject } from '../tests/support/project.ts'
 import { startTestTemporal } from '../tests/support/temporal.ts'
-import { machine } from './measure.ts'
+import { largestHistory } from './largest-history.ts'
+import { factsTable, machine } from './measure.ts'
 
 const partitions = Number(process.argv[2] ?? 100_000)
 const firstHour = Date.UTC(2010, 0, 1)
@@ -37,7 +38,7 @@ if (imported.code !== 0) throw new Error(imported.stderr)
 
 const worker = await project.startWorker()
 const memory = (): Promise<number> => worker.metric('hindcast_memory_high_water_bytes')
-const laps: [string, string][] = []
+const laps: [what: string, value: string][] = []
 const seconds = (ms: number): string => (ms / 1000).toFixed(1)
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0)
 laps.push(['worker before, MB', megabytes(await memory())])
@@ -64,27 +65,16 @@ const again = await run('all fresh')
 if (first.verdict !== 'published' || first.rows !== partitions) throw new Error(JSON.stringify(first))
 if (again.verdict !== 'fresh') throw new Error(JSON.stringify(again))
 
-let [events, bytes, executions] = [0, 0, 0]
-for await (const { raw } of temporal.client.workflow.list()) {
-  executions += 1
-  events = Math.max(events, Number(raw.historyLength))
-  bytes = Math.max(bytes, Number(raw.historySizeBytes))
-}
+const { executions, events, bytes } = await largestHistory(temporal.client)
 worker.process.kill('SIGTERM')
 await worker.ended
 process.stdout.write(
-  [
-    `node bench/partitions.ts ${partitions}`,
-    machine(),
-    '',
-    '| what | |',
-    '| --- | -: |',
-    `| partitions, each a file | ${partitions} |`,
-    `| slices | ${first.slices} |`,
-    ...laps.map(([what, value]) => `| ${what} | ${value} |`),
-    `| executions of both | ${executions} |`,
-    `| most events in one | ${events} |`,
-    `| most bytes in one | ${bytes} |`,
-    '',
-  ].join('\n'),
+  `node bench/partitions.ts ${partitions}\n${machine()}\n\n${factsTable([
+    ['partitions, each a file', partitions],
+    ['slices', first.slices],
+    ...laps,
+    ['executions of both', executions],
+    ['most events in one', events],
+    ['most bytes in one', bytes],
+  ])}\n`,
 )

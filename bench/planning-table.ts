@@ -19,6 +19,7 @@ import {
   type Schema,
   type TableMetadata,
 } from '../src/iceberg/index.ts'
+import { mulberry32 } from './mulberry32.ts'
 
 const types: readonly PrimitiveType[] = [
   'long',
@@ -59,17 +60,6 @@ const microsPerDay = 86_400_000_000n
 export const firstDay = 15_000
 export const rowsPerFile = 100_000n
 
-/** mulberry32: the same table every time. */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 function bounds(type: PrimitiveType, next: () => number): readonly [Literal, Literal] {
   const number = Math.floor(next() * 1e6)
   switch (type) {
@@ -92,7 +82,7 @@ function bounds(type: PrimitiveType, next: () => number): readonly [Literal, Lit
 
 /** The `index`th file of the `day`th day. */
 export function benchFile(location: string, day: number, index: number, ordinal: number): DataFile {
-  const next = random(ordinal)
+  const next = mulberry32(ordinal)
   const at = BigInt(firstDay + day) * microsPerDay
   const from = BigInt(ordinal) * rowsPerFile
   const [lower, upper] = [new Map<number, Uint8Array>(), new Map<number, Uint8Array>()]

@@ -7,11 +7,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { startTestTemporal } from '../tests/support/temporal.ts'
-import { machine } from './measure.ts'
+import { factsTable, machine } from './measure.ts'
 import { judgeRemains } from './soak/judge.ts'
 import { startKiller } from './soak/killer.ts'
 import { startLoad } from './soak/load.ts'
 import { soakProject } from './soak/project.ts'
+import type { SoakRequest } from './soak/request.ts'
 import { seeded, type Random } from './soak/random.ts'
 import { startReader } from './soak/reader.ts'
 
@@ -34,8 +35,9 @@ await using _project = project
 const [stop, stopReading] = [new AbortController(), new AbortController()]
 const started = performance.now()
 const seconds = (): number => (performance.now() - started) / 1000
-const killer = startKiller({ project, temporal, random, stop: stop.signal, anomaly })
-const load = startLoad({ project, temporal, random, stop: stop.signal, anomaly })
+const request: SoakRequest = { project, temporal, random, stop: stop.signal, anomaly }
+const killer = startKiller(request)
+const load = startLoad(request)
 const reader = startReader({ dir: project.dir, reference, stop: stopReading.signal, anomaly })
 
 const say = setInterval(() => {
@@ -74,15 +76,5 @@ const facts: readonly (readonly [string, string | number])[] = [
   ['seconds to the last run’s end after the last kill', settledFor.toFixed(0)],
   ['anomalies', anomalies.length],
 ]
-process.stdout.write(
-  [
-    `node bench/soak.ts ${minutes} ${seed}`,
-    machine(),
-    '',
-    '| what | |',
-    '| --- | -: |',
-    ...facts.map(([what, value]) => `| ${what} | ${value} |`),
-    '',
-  ].join('\n'),
-)
+process.stdout.write(`node bench/soak.ts ${minutes} ${seed}\n${machine()}\n\n${factsTable(facts)}\n`)
 process.exitCode = anomalies.length === 0 ? 0 : 1

@@ -1,20 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { TestProject, TestWorker } from '../../tests/support/project.ts'
-import type { TestTemporal } from '../../tests/support/temporal.ts'
-import type { Random } from './random.ts'
+import type { TestWorker } from '../../tests/support/project.ts'
+import type { SoakRequest } from './request.ts'
 
 export interface Killed {
   workers: number
   servers: number
-}
-
-export interface KillerRequest {
-  readonly project: TestProject
-  readonly temporal: TestTemporal
-  readonly random: (purpose: string) => Random
-  /** Aborted when nothing is to be killed any more. */
-  readonly stop: AbortSignal
-  readonly anomaly: (what: string) => void
 }
 
 const workers = 2
@@ -23,7 +13,7 @@ const workers = 2
  * Keeps two workers and the server running, and kills one worker or the other every 5 to 20 s and the server every 45 to 120 s. Once told to
  * stop it kills nothing more; the workers go on until they are ended.
  */
-export function startKiller(request: KillerRequest): {
+export function startKiller(request: SoakRequest): {
   readonly killed: Killed
   /** Resolves once all kills are done, with everything running. */
   readonly stopped: Promise<void>

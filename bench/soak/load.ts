@@ -1,10 +1,8 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BackfillInput, BackfillResult } from '../../src/contract/index.ts'
-import type { TestProject } from '../../tests/support/project.ts'
-import type { TestTemporal } from '../../tests/support/temporal.ts'
 import { months, views } from './project.ts'
-import type { Random } from './random.ts'
+import type { SoakRequest } from './request.ts'
 
 export interface LoadCounts {
   started: number
@@ -13,15 +11,6 @@ export interface LoadCounts {
   readonly failed: Map<string, number>
   retried: number
   cleanups: number
-}
-
-export interface LoadRequest {
-  readonly project: TestProject
-  readonly temporal: TestTemporal
-  readonly random: (purpose: string) => Random
-  /** Aborted when nothing new is to be started. */
-  readonly stop: AbortSignal
-  readonly anomaly: (what: string) => void
 }
 
 interface Range {
@@ -55,7 +44,7 @@ const attempts = 5
  * Backfills of both views for as long as there is no order to stop: months side by side, one after another, overlapping, all at once; at
  * first over empty tables, then by force. Clean-ups beside them, by the command and by the workflow.
  */
-export function startLoad(request: LoadRequest): {
+export function startLoad(request: SoakRequest): {
   readonly counts: LoadCounts
   /** Resolves when all that was started has come to its end. */
   readonly done: Promise<void>
@@ -69,11 +58,11 @@ export function startLoad(request: LoadRequest): {
 }
 
 class Load {
-  readonly #request: LoadRequest
+  readonly #request: SoakRequest
   readonly #counts: LoadCounts
   readonly #published = new Set<string>()
 
-  constructor(request: LoadRequest, counts: LoadCounts) {
+  constructor(request: SoakRequest, counts: LoadCounts) {
     this.#request = request
     this.#counts = counts
   }

@@ -1,6 +1,6 @@
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { flightsParquet, testProject, type TestProject } from '../../tests/support/project.ts'
+import { flightsParquet, repository, testProject, type TestProject } from '../../tests/support/project.ts'
 import { quoteString } from '../../src/compile/quote.ts'
 import { openDuckDb } from '../../src/io/duckdb.ts'
 import { mainBytes } from '../../tests/support/table-bytes.ts'
@@ -13,33 +13,11 @@ export const months = ['2001-02-01', '2001-03-01', '2001-04-01', '2001-05-01', '
 
 /** The quickstart's views, with audits that do not depend on which months come first. */
 const features = `
-import { avg, count, countDistinct, entity, featureView, last, max, nullRate, quantile, source, sql, stddev, unique } from 'hindcast'
-const flights = source({ name: 'flights', table: 'raw.flights', eventTime: 'date' })
-export const originDelays = featureView({
-  name: 'origin_delays', entity: entity({ name: 'origin', keys: { origin: 'string' } }), source: flights, every: '1d',
-  features: {
-    departures: count({ over: ['1d', '7d', '28d'] }),
-    delay_avg: avg('delay', { over: ['1d', '7d', '28d'] }),
-    delay_max: max('delay', { over: ['7d', '28d'] }),
-    delay_stddev: stddev('delay', { over: ['28d'] }),
-    late: count({ where: sql\`delay > 15\`, over: ['7d'] }),
-    destinations: countDistinct('destination', { over: ['7d', '28d'] }),
-    last_delay: last('delay', { over: ['7d'] }),
-  },
-  audits: [unique(), nullRate('delay_avg_7d', { max: 0.1 })],
-})
-export const routeDelays = featureView({
-  name: 'route_delays',
-  entity: entity({ name: 'route', keys: { origin: 'string', destination: 'string' } }),
-  source: flights,
-  every: '1d',
-  features: {
-    departures: count({ over: ['7d', '28d'] }),
-    delay_avg: avg('delay', { over: ['7d', '28d'] }),
-    delay_p90: quantile('delay', 0.9, { over: ['7d', '28d'] }),
-  },
-  audits: [unique()],
-})
+import { featureView, nullRate, unique } from 'hindcast'
+import { originDelays as origins } from '${join(repository, 'features/origin-delays.ts')}'
+import { routeDelays as routes } from '${join(repository, 'features/route-delays.ts')}'
+export const originDelays = featureView({ ...origins, audits: [unique(), nullRate('delay_avg_7d', { max: 0.1 })] })
+export const routeDelays = featureView({ ...routes, audits: [unique()] })
 `
 
 /** Small slices: a run that is over before it can be disturbed shows nothing. */
