@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HindcastError } from '../contract/index.ts'
+import { mapConcurrently, type ListedFile } from '../iceberg/index.ts'
 import type { WarehouseFiles } from './files/index.ts'
 
 /** Unchanged for so long, a marker is a dead clean-up's. The clean-up itself stops deleting well before. */
@@ -23,6 +24,8 @@ export const sweepsFolder = (runsFolder: string): string => `${runsFolder}/.swee
 const bytesOf = (turn: number): Uint8Array => new TextEncoder().encode(`${turn}\n`)
 
 export interface Sweep extends AsyncDisposable {
+  /** The path of its marker; null for one that deletes nothing, and is not announced. */
+  readonly marker: string | null
   /** To be called before every deletion. @throws STORAGE_UNAVAILABLE when others may take this clean-up for dead */
   check(): void
 }
@@ -48,6 +51,7 @@ export async function announceSweep(
     renewing = renewing.then(renew).catch(() => undefined)
   }, renewEveryMs)
   return {
+    marker,
     check: () => {
       if (now() - renewedMs < stopAfterMs) return
       throw new HindcastError(
@@ -74,14 +78,51 @@ export async function sweepsOver(io: WarehouseFiles, runsFolder: string, patienc
 }
 
 async function gone(io: WarehouseFiles, marker: string, patienceMs: number): Promise<void> {
-  let [seen, sinceMs] = ['', performance.now()]
   for (;;) {
-    const text = await textOf(io, marker)
-    if (text === null) return
-    if (text !== seen) [seen, sinceMs] = [text, performance.now()]
-    else if (performance.now() - sinceMs > patienceMs) return io.delete(marker)
-    await delay(pollMs)
+    const outcome = await watch(io, marker, { patienceMs })
+    if (outcome === 'silent') return io.delete(marker)
+    if (outcome === 'gone') return
   }
+}
+
+interface Watch {
+  /** How long a marker is unchanged before its clean-up is dead. */
+  readonly patienceMs?: number
+  readonly signal?: AbortSignal
+}
+
+const watched = 8
+/** What a killed writer has left is no marker, and goes by its age. */
+const isUnfinished = /\/\.[^/]*$/
+
+/** The markers in a table's folder, but for one's own, that belong to dead clean-ups. Waits for their silence, and for nothing where there are none. */
+export async function deadSweeps(
+  io: WarehouseFiles,
+  runsFolder: string,
+  { own, ...options }: Watch & { readonly own: string | null },
+): Promise<readonly ListedFile[]> {
+  const others: ListedFile[] = []
+  for await (const file of io.list(sweepsFolder(runsFolder)))
+    if (file.path !== own && !isUnfinished.test(file.path)) others.push(file)
+  const outcomes = await mapConcurrently(others, watched, ({ path }) => watch(io, path, options))
+  return others.filter((_, index) => outcomes[index] === 'silent')
+}
+
+/** Waits until a marker is gone, has been written anew, or was silent for so long that it is a dead clean-up's. */
+async function watch(
+  io: WarehouseFiles,
+  marker: string,
+  { patienceMs = deadAfterMs, signal }: Watch,
+): Promise<'gone' | 'renewed' | 'silent'> {
+  const seen = await textOf(io, marker)
+  const sinceMs = performance.now()
+  for (let text = seen; text !== null; text = await textOf(io, marker)) {
+    if (text !== seen) return 'renewed'
+    if (performance.now() - sinceMs > patienceMs) return 'silent'
+    await delay(pollMs)
+    signal?.throwIfAborted()
+  }
+  return 'gone'
 }
 
 async function textOf(io: WarehouseFiles, path: string): Promise<string | null> {

@@ -179,14 +179,23 @@ async function withFault(at: number, kind: FaultKind): Promise<void> {
   }
 }
 
-/** Long after, a clean-up leaves what the tables refer to, and all of it. */
-async function cleanUp(where: string): Promise<void> {
-  await using clean = await faultyRuntime(project.runtime, { at: 0, kind: 'crash before' })
-  const later: Runtime = { ...clean.runtime, now: () => Date.now() + 30 * 86_400_000 }
+/** Cleans up as a project would long after. */
+async function sweep({ runtime }: FaultyRuntime): Promise<void> {
+  const later: Runtime = { ...runtime, now: () => Date.now() + 30 * 86_400_000 }
   const { tables, sourceSnapshots } = await planMaintenance(later, over, {})
-  for (const table of tables)
-    await maintainTable(later, over, { table, sourceSnapshots: sourceSnapshots[table] ?? [], input: {} })
-  const [left, reachable] = [await warehouseFiles(later), await reachableFiles(later)]
+  for (const table of tables) {
+    const request = { table, sourceSnapshots: sourceSnapshots[table] ?? [], input: {} }
+    await maintainTable(later, over, request, { patienceMs: 50 })
+  }
+}
+
+const unharmed = (): Promise<FaultyRuntime> => faultyRuntime(project.runtime, { at: 0, kind: 'crash before' })
+
+/** A clean-up leaves what the tables refer to, and all of it. */
+async function cleanUp(where: string): Promise<void> {
+  await using clean = await unharmed()
+  await sweep(clean)
+  const [left, reachable] = [await warehouseFiles(clean.runtime), await reachableFiles(clean.runtime)]
   const isState = (path: string): boolean => path.includes('/claims/')
   expect(
     left.filter((path) => !reachable.has(path) && !isState(path)),
@@ -198,14 +207,46 @@ async function cleanUp(where: string): Promise<void> {
   ).toEqual([])
 }
 
-test.each(starts)('one fault at each side effect, where $name', { timeout: 3_600_000 }, async (start) => {
-  await prepare(start)
-  expect(effects.length).toBeGreaterThan(50)
+/** Each side effect with the kinds of fault that it is to have. */
+function casesOf(names: readonly string[], shift: number): (readonly [at: number, kind: FaultKind])[] {
   const all = process.env['FAULTS'] === 'all'
-  const shift = starts.indexOf(start)
-  const cases = effects.flatMap((_, index) => {
+  return names.flatMap((_, index) => {
     const kinds = all ? faultKinds : [faultKinds[(index + shift) % faultKinds.length] ?? 'crash before']
     return kinds.map((kind) => [index + 1, kind] as const)
   })
-  for (const [at, kind] of cases) await withFault(at, kind)
+}
+
+test('one fault at each side effect of a clean-up: the next one finds what it left, its marker too', async () => {
+  await prepare({ name: '', before: { to: '2024-01-04' } })
+  await project.staged('abandoned', { to: '2024-01-06', force: true })
+  await rm(template, { recursive: true })
+  await cp(state(), template, { recursive: true })
+  published = await bytes()
+  await using counted = await unharmed()
+  await sweep(counted)
+  const names = [...counted.effects]
+  expect(names.filter((name) => name === 'delete').length).toBeGreaterThan(5)
+  for (const [at, kind] of casesOf(names, 0)) {
+    await restore()
+    const where = `${kind} at ${at}, ${names[at - 1] ?? ''}`
+    await using hit = await faultyRuntime(project.runtime, {
+      at,
+      kind,
+      meanwhile: async () => {
+        await using other = await unharmed()
+        await sweep(other)
+      },
+    })
+    await sweep(hit).catch(() => undefined)
+    expect(hit.fired, where).toBe(true)
+    expect(await bytes(), where).toEqual(published)
+    await cleanUp(where)
+    expect(await bytes(), where).toEqual(published)
+  }
+})
+
+test.each(starts)('one fault at each side effect, where $name', { timeout: 3_600_000 }, async (start) => {
+  await prepare(start)
+  expect(effects.length).toBeGreaterThan(50)
+  for (const [at, kind] of casesOf(effects, starts.indexOf(start))) await withFault(at, kind)
 })

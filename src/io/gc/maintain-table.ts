@@ -29,7 +29,7 @@ import {
 import { claimPath, runsFolder } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { newSnapshotId } from '../snapshot-id.ts'
-import { announceSweep, type Sweep } from '../sweep-marker.ts'
+import { announceSweep, deadSweeps, type Sweep } from '../sweep-marker.ts'
 import { Garbage } from './garbage.ts'
 import { keptByRuns, type KeptByRuns } from './kept-by-runs.ts'
 import { retentionOf } from './retention.ts'
@@ -40,12 +40,14 @@ const msPerDay = 86_400_000
 
 export interface MaintainOptions {
   readonly signal?: AbortSignal
+  /** How long another clean-up's marker is unchanged before it is dead; as `sweep-marker.ts` has it unless given. */
+  readonly patienceMs?: number
 }
 
 /**
  * Cleans up after one table: slice results that nothing needs, snapshots and branches past their retention with their files, files that
- * nothing refers to, and the folders of runs that are over and of which the table shows nothing any more. In this order, so that nothing
- * is ever left that names a file which is gone.
+ * nothing refers to, the folders of runs that are over and of which the table shows nothing any more, and the markers of dead clean-ups. In
+ * this order, so that nothing is ever left that names a file which is gone.
  *
  * What open runs have written and read stays, however old; what runs that are over have left stays for the grace period. A run that starts
  * meanwhile waits, see `sweep-marker.ts`.
@@ -61,10 +63,11 @@ export async function maintainTable(
   const dryRun = input.dryRun === true
   await using sweep =
     dryRun || !(await hasFiles(runtime.io, folder)) ? noSweep : await announceSweep(runtime.io, folder)
+  using others = watchOthers(runtime.io, folder, sweep, options)
   const times = timesOf(runtime, input)
   const runs = await readRunsFolder(runtime.io, folder, ask)
   const loaded = await loadIfExists(runtime, tableIdentifier(table))
-  const work = new TableWork({ runtime, table, loaded, runs, times, input, sourceSnapshots, sweep, options })
+  const work = new TableWork({ runtime, table, loaded, runs, times, input, sourceSnapshots, sweep, others, options })
   try {
     await work.run()
   } catch (error) {
@@ -103,7 +106,30 @@ function timesOf(runtime: Runtime, { olderThan, expireOlderThan }: MaintenanceIn
 
 const msOf = (text: string, field: string): number => Number(parseDuration(text, field) / 1000n)
 
-const noSweep: Sweep = { check: () => undefined, [Symbol.asyncDispose]: () => Promise.resolve() }
+const noSweep: Sweep = { marker: null, check: () => undefined, [Symbol.asyncDispose]: () => Promise.resolve() }
+
+interface OtherSweeps extends Disposable {
+  /** The markers of dead clean-ups, once they have been silent for long enough. */
+  readonly dead: Promise<readonly ListedFile[]>
+}
+
+/** Watches the markers of other clean-ups while this one is at work, until it is disposed of. */
+function watchOthers(
+  io: WarehouseFiles,
+  folder: string,
+  { marker }: Sweep,
+  { signal, patienceMs }: MaintainOptions,
+): OtherSweeps {
+  const over = new AbortController()
+  const dead = deadSweeps(io, folder, {
+    own: marker,
+    signal: signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]),
+    ...(patienceMs === undefined ? {} : { patienceMs }),
+  })
+  // Nobody waits for it where the clean-up fails first.
+  dead.catch(() => undefined)
+  return { dead, [Symbol.dispose]: () => over.abort() }
+}
 
 async function hasFiles(io: WarehouseFiles, folder: string): Promise<boolean> {
   for await (const _ of io.list(folder)) return true
@@ -119,6 +145,7 @@ interface TableWorkRequest {
   readonly input: MaintenanceInput
   readonly sourceSnapshots: readonly string[]
   readonly sweep: Sweep
+  readonly others: OtherSweeps
   readonly options: MaintainOptions
 }
 
@@ -184,7 +211,9 @@ class TableWork {
       await this.#removeOrphans(after, kept)
       metadata = after.metadata
     }
-    if (isOwner) await this.#removeRunFolders(metadata)
+    if (!isOwner) return
+    await this.#removeRunFolders(metadata)
+    await this.#garbage.remove('run file', await this.#request.others.dead)
   }
 
   /** Runs that may go on, or be gone on with: those that published have nothing more to come. */

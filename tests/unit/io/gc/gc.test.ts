@@ -11,7 +11,9 @@ import {
 } from '../../../../src/io/backfill/index.ts'
 import { maintainTable, planMaintenance, type RunState } from '../../../../src/io/gc/index.ts'
 import { rewriteTableManifests } from '../../../../src/io/maintenance/index.ts'
+import { runsFolder } from '../../../../src/io/run-store.ts'
 import type { Runtime } from '../../../../src/io/runtime.ts'
+import { sweepsFolder } from '../../../../src/io/sweep-marker.ts'
 import { reachableFiles, warehouseFiles } from '../../../support/reachable.ts'
 import { salesProject, type SalesProject } from '../../../support/runtime.ts'
 
@@ -217,6 +219,23 @@ describe('runs that are not over', () => {
     const plan = await planRun(project.runtime, range, { workflowId: 'again', executionId: 'again' })
     expect(await computeSlice(project.runtime, { plan: plan.summary.plan, index: 1 })).toMatchObject({ reused: true })
   })
+})
+
+test('the marker of a dead clean-up goes, and a dry run names it', async () => {
+  await using project = await salesProject()
+  await project.publish(await project.staged('first', {}))
+  const { runtime } = project
+  const marker = `${sweepsFolder(runsFolder(runtime.warehouse, table))}/dead`
+  await runtime.io.replace(marker, new TextEncoder().encode('7\n'))
+  const request = { table, sourceSnapshots: [] }
+  const cleanUp = (dryRun: boolean) =>
+    maintainTable(runtime, ask, { ...request, input: { dryRun } }, { patienceMs: 100 })
+  const named = [{ kind: 'run file', path: marker, bytes: 2 }]
+  expect((await cleanUp(true)).files).toEqual(named)
+  expect(await warehouseFiles(runtime)).toContain(marker)
+  expect((await cleanUp(false)).files).toEqual(named)
+  expect(await warehouseFiles(runtime)).not.toContain(marker)
+  expect((await cleanUp(true)).files).toEqual([])
 })
 
 test('the ledger is found though others have committed on top and all of ours is old', async () => {
