@@ -17,7 +17,7 @@ import { duckDbType } from './duckdb-types.ts'
 import type { WarehouseFiles } from './files/index.ts'
 import { leafColumns } from './leaf-columns.ts'
 import { copyPartitions, type CopiesRequest } from './partition-copies.ts'
-import { fileWriter, type WrittenFile } from './parquet-files.ts'
+import { fileWriter, rowsTogether, type WrittenFile } from './parquet-files.ts'
 import { partitionExpressions } from './partition-sql.ts'
 import { dropScratchFolder, makeScratchFolder } from './scratch-folder.ts'
 import { lastUpdatedField, rowIdField } from './table-read.ts'
@@ -63,7 +63,7 @@ const integerTransforms = /^(year|month|day|hour|bucket\[\d+\])$/
 
 const partitionColumn = (index: number): string => `__partition_${index}`
 
-interface PartitionRows {
+interface SortedRows {
   readonly first: bigint
   readonly last: bigint
   readonly row_count: bigint
@@ -88,7 +88,7 @@ export async function writePartitions(db: DuckDb, request: WriteRequest): Promis
     try {
       await db.run(`CREATE TABLE ${table} AS ${sortedRows(request, fields, keys)}`, options)
       await requireValues(db, table, schema, options)
-      const partitions = await db.rows<PartitionRows & Record<string, Literal | null>>(
+      const partitions = await db.rows<SortedRows & Record<string, Literal | null>>(
         `SELECT ${[...keys, 'min(rowid) AS first', 'max(rowid) AS last', 'count(*) AS row_count'].join(', ')}
          FROM ${table} GROUP BY ALL HAVING count(*) > 0 ORDER BY first`,
         options,
@@ -97,17 +97,20 @@ export async function writePartitions(db: DuckDb, request: WriteRequest): Promis
         throw new HindcastError('INVARIANT_VIOLATED', 'the rows of a partition do not lie together in the sorted table')
       }
       return await copy({
-        partitions,
+        batchesFor: () => partitions.map((partition) => [partition]),
         tupleOf: (partition) => keys.map((_, field) => partition[partitionColumn(field)] ?? null),
-        filesOf: (writer, partition) => {
-          const { first, row_count: count } = partition
-          const value = integerTransforms.test(spec.fields[0]?.transform ?? '') ? partition['__partition_0'] : null
-          return writer.filesOf({
-            table,
-            first,
-            count,
-            ...(typeof value === 'number' ? { hint: `"__partition_0" = ${value}` } : {}),
-          })
+        filesOf: async function* (writer, batch) {
+          for (const partition of batch) {
+            const { first, row_count: count } = partition
+            const value = integerTransforms.test(spec.fields[0]?.transform ?? '') ? partition['__partition_0'] : null
+            const rows = {
+              table,
+              first,
+              count,
+              ...(typeof value === 'number' ? { hint: `"__partition_0" = ${value}` } : {}),
+            }
+            for await (const file of writer.filesOf(rows)) yield { partition, file }
+          }
         },
       })
     } finally {
@@ -116,9 +119,9 @@ export async function writePartitions(db: DuckDb, request: WriteRequest): Promis
   })
 }
 
-/** The rows of one partition. */
+/** The rows of one partition, of a spec of one field whose values are integers. */
 export interface PartitionQuery {
-  readonly tuple: PartitionTuple
+  readonly key: number
   /**
    * SELECT text with the schema's columns, whose rows come in the order that they are to lie in, on one thread. It sees
    * tables that are not temporary.
@@ -129,24 +132,60 @@ export interface PartitionQuery {
 }
 
 /**
- * The same of rows that already come partition by partition, each by a query of its own: nothing is sorted or kept in between. A partition
- * without rows has no file.
+ * The same of rows that already come in their partitions' order: nothing is sorted or kept in between. Small partitions are written some
+ * together, others each by a query of its own. A partition without rows has no file.
+ * @param request.together SELECT of the rows of the partitions between two keys, both with them: from a table that holds each one's in order,
+ *   for the order of a sort within the query is not kept when partitions are written together
  * @throws as `writePartitions`; a required column with nulls may be found when other partitions have been written;
  *   INVARIANT_VIOLATED when a query gives another number of rows than it was said to
  */
 export async function writePartitionQueries(
   db: DuckDb,
-  request: Omit<WriteRequest, 'query' | 'sortBy' | 'rowLineage'> & { readonly partitions: readonly PartitionQuery[] },
+  request: Omit<WriteRequest, 'query' | 'sortBy' | 'rowLineage'> & {
+    readonly partitions: readonly PartitionQuery[]
+    readonly together: (firstKey: number, lastKey: number) => string
+  },
 ): Promise<DataFile[]> {
-  const { schema, partitions } = request
+  const { schema, spec, together } = request
+  const [key = ''] = partitionExpressions(schema, spec)
+  const partitions = request.partitions.filter(({ count }) => count > 0n)
   return writing(db, request, ({ copy }) =>
     copy({
-      partitions,
-      tupleOf: ({ tuple }) => tuple,
-      filesOf: (writer, { query, count }) => writer.filesOfQuery(query, count),
+      batchesFor: ({ writers, rowsTogether }) =>
+        batchesOf(partitions, rowsTogether, Math.min(mostTogether, Math.ceil(partitions.length / writers))),
+      tupleOf: ({ key: value }) => [value],
+      filesOf: async function* (writer, batch) {
+        const [partition, last] = [batch[0], batch.at(-1)]
+        if (partition === undefined || last === undefined) return
+        if (batch.length > 1) return yield* writer.filesTogether(together(partition.key, last.key), key, batch)
+        for await (const file of writer.filesOfQuery(partition.query, partition.count)) yield { partition, file }
+      },
       check: (writerDb, file) => requireWrittenValues(writerDb, file, schema, queryOptions(request)),
     }),
   )
+}
+
+/** Partitions of one COPY: the engine keeps a file of each open, up to a hundred. */
+const mostTogether = 64
+
+/** Neighbours that are written together: as many as have these rows, and a larger one alone. */
+function batchesOf<P extends { readonly count: bigint }>(
+  partitions: readonly P[],
+  rows: bigint,
+  most: number,
+): (readonly P[])[] {
+  const batches: P[][] = []
+  let held = 0n
+  for (const partition of partitions) {
+    const batch = batches.at(-1)
+    held += partition.count
+    if (batch !== undefined && held <= rows && batch.length < most) batch.push(partition)
+    else {
+      batches.push([partition])
+      held = partition.count
+    }
+  }
+  return batches
 }
 
 const queryOptions = ({ signal, otherwise }: Pick<WriteRequest, 'signal' | 'otherwise'>): QueryOptions => ({
@@ -154,7 +193,10 @@ const queryOptions = ({ signal, otherwise }: Pick<WriteRequest, 'signal' | 'othe
   ...(otherwise === undefined ? {} : { otherwise }),
 })
 
-type Copies<P> = Pick<CopiesRequest<P>, 'partitions' | 'tupleOf' | 'filesOf' | 'check'>
+interface Copies<P> extends Pick<CopiesRequest<P>, 'tupleOf' | 'filesOf' | 'check'> {
+  /** What each writer is to write together. */
+  readonly batchesFor: (by: { readonly writers: number; readonly rowsTogether: bigint }) => readonly (readonly P[])[]
+}
 
 interface Writing {
   /** Unlike any other writer's. */
@@ -183,13 +225,15 @@ async function writing(
     `SELECT current_setting('threads') AS threads`,
   )
   const siblings: DuckDb[] = []
-  const copy = async <P>(copies: Copies<P>): Promise<DataFile[]> => {
-    const count = Math.min(Number(threads), copies.partitions.length)
+  const copy = async <P>({ batchesFor, ...copies }: Copies<P>): Promise<DataFile[]> => {
+    const batches = batchesFor({ writers: Number(threads), rowsTogether: rowsTogether(settings) })
+    const count = Math.min(Number(threads), batches.length)
     while (siblings.length + 1 < count) siblings.push(await db.sibling())
     // Of the engine's own; each connection has the one that it is called on.
     await db.run('SET threads = 1')
     return copyPartitions({
       ...copies,
+      batches,
       writers: [db, ...siblings].map((session, index) => ({
         db: session,
         files: fileWriter(session, { name: `${name}_${index}`, scratch, fields, settings, options }),

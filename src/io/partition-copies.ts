@@ -16,12 +16,20 @@ import { fileMetrics } from './parquet-metrics.ts'
 /** Files of one writer that may be on their way to their places while it writes the next: a place is slow to reach, or slow to flush. */
 const adoptionsUnderWay = 4
 
+/** A file, and the partition whose rows it has. */
+export interface PartitionFile<P> {
+  readonly partition: P
+  readonly file: WrittenFile
+}
+
 export interface CopiesRequest<P> {
-  readonly partitions: readonly P[]
+  /** Partitions that are written together, in their order. */
+  readonly batches: readonly (readonly P[])[]
   readonly tupleOf: (partition: P) => PartitionTuple
-  /** One of these writes a partition while others write others. */
+  /** One of these writes a batch while others write others. */
   readonly writers: readonly { readonly db: DuckDb; readonly files: FileWriter }[]
-  readonly filesOf: (writer: FileWriter, partition: P) => AsyncIterable<WrittenFile>
+  /** The files in the order of the partitions; of one that has several, one after the other. */
+  readonly filesOf: (writer: FileWriter, batch: readonly P[]) => AsyncIterable<PartitionFile<P>>
   readonly schema: Schema
   readonly spec: PartitionSpec
   readonly leaves: readonly LeafColumn[]
@@ -36,13 +44,13 @@ export interface CopiesRequest<P> {
 }
 
 /**
- * Writes every partition's files and brings them to their places; several partitions at a time, and returns the files in the order of
+ * Writes every partition's files and brings them to their places; several batches at a time, and returns the files in the order of
  * the partitions. When something fails, what is under way is waited for, and the first failure is thrown.
  */
 export async function copyPartitions<P>(request: CopiesRequest<P>): Promise<DataFile[]> {
-  const { partitions, writers } = request
-  const results: DataFile[][] = partitions.map(() => [])
-  const turns = inOrder(partitions.length)
+  const { batches, writers } = request
+  const results: DataFile[][] = batches.map(() => [])
+  const turns = inOrder(batches.length)
   const failures: unknown[] = []
   const fail = (error: unknown): void => {
     failures.push(error)
@@ -53,16 +61,17 @@ export async function copyPartitions<P>(request: CopiesRequest<P>): Promise<Data
   const work = async ({ db, files }: CopiesRequest<P>['writers'][number]): Promise<void> => {
     const adopting = new Set<Promise<void>>()
     try {
-      for (let index = next++; index < partitions.length && failures.length === 0; index = next++) {
-        const partition = partitions[index] as P
-        const tuple = request.tupleOf(partition)
-        const path = partitionPath(request.spec, request.schema, tuple)
+      for (let index = next++; index < batches.length && failures.length === 0; index = next++) {
+        let current: P | null = null
         let part = 0
-        for await (const file of request.filesOf(files, partition)) {
+        for await (const { partition, file } of request.filesOf(files, batches[index] ?? [])) {
+          part = partition === current ? part + 1 : 0
+          current = partition
+          const tuple = request.tupleOf(partition)
           await request.check?.(db, file)
           const dataFile = await describe(request, db, file, tuple, async () => {
             await turns.reached(index)
-            return request.place(tuple, path, part++)
+            return request.place(tuple, partitionPath(request.spec, request.schema, tuple), part)
           })
           results[index]?.push(dataFile)
           const adoption = request.io
@@ -71,6 +80,7 @@ export async function copyPartitions<P>(request: CopiesRequest<P>): Promise<Data
             .finally(() => adopting.delete(adoption))
           adopting.add(adoption)
           if (adopting.size >= adoptionsUnderWay) await Promise.race(adopting)
+          if (failures.length > 0) break
         }
         turns.done(index)
       }

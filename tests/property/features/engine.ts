@@ -8,11 +8,13 @@ import type { DataFile, IcebergType, PartitionSpec, PrimitiveType, Schema } from
 import { duckDbType } from '../../../src/io/duckdb-types.ts'
 import { openDuckDb, type DuckDb } from '../../../src/io/duckdb.ts'
 import { localFiles, toUri } from '../../../src/io/files/index.ts'
-import { writePartitions } from '../../../src/io/parquet-write.ts'
+import { writeComputedRows } from '../../../src/io/backfill/write-rows.ts'
 import { computeInSession } from '../../../src/io/slice-session.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { decimalScale, type Row, type Value } from './oracle/values.ts'
 import type { PlainTable, Table } from './outcome.ts'
+
+const day = 86_400_000_000n
 
 export interface Range {
   readonly from: bigint
@@ -32,7 +34,7 @@ export interface Engine extends AsyncDisposable {
     output: Readonly<Record<string, IcebergType>>,
     range: Range,
   ): Promise<Computed>
-  /** Writes the rows as files, one for each day of the feature time, into a folder that is gone afterwards; SHA-256 by day. */
+  /** Writes the rows as a slice's, one file for each day of the feature time, into a folder that is gone afterwards; SHA-256 by day. @param range of whole days */
   hashes(
     view: ViewDefinition,
     table: Table,
@@ -43,11 +45,17 @@ export interface Engine extends AsyncDisposable {
 
 export interface EngineOptions {
   readonly threads?: number
+  /** Whether files are written from sorted rows even where there are spans. */
+  readonly sortsRows?: boolean
   /** Whether few events are joined as of their times as many are; else the engine looks all rows of the dimension up for each. */
   readonly sortsToJoin?: boolean
 }
 
-export async function openEngine({ threads = 1, sortsToJoin = false }: EngineOptions = {}): Promise<Engine> {
+export async function openEngine({
+  threads = 1,
+  sortsRows = false,
+  sortsToJoin = false,
+}: EngineOptions = {}): Promise<Engine> {
   const scratch = await tempDir()
   const db = await openDuckDb({ threads, memoryLimit: '1GB', tempDirectory: scratch.path })
   if (sortsToJoin) await db.run('SET asof_loop_join_threshold = 0')
@@ -93,15 +101,23 @@ export async function openEngine({ threads = 1, sortsToJoin = false }: EngineOpt
       const compiled = await start(view, table, output, range)
       await using folder = await tempDir()
       const schema = schemaOf(output)
-      const files = await writePartitions(db, {
-        query: compiled.select,
-        schema,
-        spec: dayOf(schema),
-        sortBy: compiled.orderBy,
-        scratchDir: join(folder.path, 'scratch'),
-        place: (_, path) => toUri(join(folder.path, 'data', `${path.replaceAll('/', '_')}.parquet`)),
-        io,
-      })
+      const { select, spans } = compiled
+      const files = await writeComputedRows(
+        db,
+        { select, spans: sortsRows ? null : spans },
+        {
+          definition: { ...view, partitionBy: 'day' },
+          ordinals: Array.from(
+            { length: Number((range.to - range.from) / day) },
+            (_, n) => Number(range.from / day) + n,
+          ),
+          schema,
+          spec: dayOf(schema),
+          scratchDir: join(folder.path, 'scratch'),
+          place: (_, path) => toUri(join(folder.path, 'data', `${path.replaceAll('/', '_')}.parquet`)),
+          io,
+        },
+      )
       return await hashesOf(files)
     },
     [Symbol.asyncDispose]: async () => {

@@ -34,6 +34,10 @@ const rows = `SELECT CASE WHEN i < 200000 THEN 2 ELSE i % 4 END::INTEGER AS part
   CASE WHEN i % 5 = 0 THEN 'NaN'::DOUBLE WHEN i % 7 <> 0 THEN i / 3 END AS value, repeat('long text ' || i % 90, 5) AS text
 FROM range(260000) t(i)`
 
+type Request = Parameters<typeof writePartitionQueries>[1]
+
+const together: Request['together'] = (first, last) => `SELECT * FROM rows WHERE part BETWEEN ${first} AND ${last}`
+
 async function setUp(threads: number) {
   const dir = await tempDir()
   const db = await openDuckDb({ threads, memoryLimit: '1GB', tempDirectory: join(dir.path, 'spill') })
@@ -54,17 +58,20 @@ async function setUp(threads: number) {
     db,
     placed,
     sorted: () => writePartitions(db, { ...common, query: rows, sortBy: 'id' }),
-    byQuery: async (options: Partial<Parameters<typeof writePartitionQueries>[1]> = {}) => {
-      await db.run(`CREATE OR REPLACE TABLE rows AS ${rows} ORDER BY id DESC`)
+    byRows: (options: Pick<Request, 'partitions'> & Partial<Request>) =>
+      writePartitionQueries(db, { ...common, together, ...options }),
+    byQuery: async (options: Partial<Request> = {}) => {
+      await db.run(`CREATE OR REPLACE TABLE rows AS ${rows} ORDER BY id`)
       const partitions = await Promise.all(
         [0, 1, 2, 3, 4].map(async (part) => {
           const [{ count } = { count: 0n }] = await db.rows<{ count: bigint }>(
             `SELECT count(*) AS count FROM rows WHERE part = ${part}`,
           )
-          return { tuple: [part], query: `SELECT * FROM rows WHERE part = ${part} ORDER BY id`, count }
+          return { key: part, query: `SELECT * FROM rows WHERE part = ${part} ORDER BY id`, count }
         }),
       )
-      return writePartitionQueries(db, { ...common, partitions, ...options })
+      const together = (first: number, last: number) => `SELECT * FROM rows WHERE part BETWEEN ${first} AND ${last}`
+      return writePartitionQueries(db, { ...common, partitions, together, ...options })
     },
     scratch: () => readdir(common.scratchDir),
     threads: () => db.rows(`SELECT current_setting('threads') AS threads`),
@@ -98,6 +105,47 @@ test('a query for each partition writes what sorting all rows writes, on any num
   }
 })
 
+test('small partitions written together are the files that each makes alone', async () => {
+  // Of 0 to 7,000 rows, whose first ones are in no order of the partitions.
+  const small = `SELECT (i % 199 * (i % 37)) % 41 AS part, i AS id, CASE WHEN i % 5 = 0 THEN 'NaN'::DOUBLE ELSE i / 3 END AS value,
+    'text ' || i % 90 AS text FROM range(160000) t(i) WHERE i % 41 <> 7`
+  for (const threads of [1, 2]) {
+    await using context = await setUp(threads)
+    const { db } = context
+    await db.run(`CREATE OR REPLACE TABLE rows AS SELECT * REPLACE (part::INTEGER AS part) FROM (${small}) ORDER BY id`)
+    const counts = await db.rows<{ part: number; count: bigint }>(
+      'SELECT part, count(*) AS count FROM rows GROUP BY ALL',
+    )
+    const partitions = Array.from({ length: 60 }, (_, part) => ({
+      key: part,
+      query: `SELECT * FROM rows WHERE part = ${part} ORDER BY id`,
+      count: counts.find((one) => one.part === part)?.count ?? 0n,
+    }))
+    const inBatches = await described(await context.byRows({ partitions }))
+    const alone = []
+    for (const partition of partitions)
+      alone.push(...(await described(await context.byRows({ partitions: [partition] }))))
+    expect(inBatches).toEqual(alone)
+    expect(inBatches.length).toBeGreaterThan(20)
+  }
+})
+
+test.each(['count', 'value'])('small partitions that lack a %s are refused together, too', async (what) => {
+  await using context = await setUp(1)
+  await context.db
+    .run(`CREATE TABLE rows AS SELECT 1::INTEGER AS part, 1::BIGINT AS id, 0.5::DOUBLE AS value, 'x' AS text
+    UNION ALL SELECT 2, ${what === 'value' ? 'NULL' : '2'}, 0.5, 'x'`)
+  const partitions = [1, 2].map((part) => ({
+    key: part,
+    query: `SELECT * FROM rows WHERE part = ${part}`,
+    count: what === 'count' ? 2n : 1n,
+  }))
+  await expect(context.byRows({ partitions, otherwise: 'DEFINITION_INVALID' })).rejects.toMatchObject({
+    code: what === 'value' ? 'DEFINITION_INVALID' : 'INVARIANT_VIOLATED',
+  })
+  expect(await context.scratch()).toEqual([])
+})
+
 test('a partition of several files is cut in the same places', async () => {
   const properties = { 'write.target-file-size-bytes': '200000' }
   await using one = await setUp(1)
@@ -111,9 +159,9 @@ test('a partition of several files is cut in the same places', async () => {
 test('a null in a required column is refused with the caller’s code', async () => {
   await using context = await setUp(2)
   const partitions = [
-    { tuple: [1], query: `SELECT 1::INTEGER AS part, 1::BIGINT AS id, 0.5::DOUBLE AS value, 'x' AS text`, count: 1n },
+    { key: 1, query: `SELECT 1::INTEGER AS part, 1::BIGINT AS id, 0.5::DOUBLE AS value, 'x' AS text`, count: 1n },
     {
-      tuple: [2],
+      key: 2,
       query: `SELECT 2::INTEGER AS part, NULL::BIGINT AS id, NULL::DOUBLE AS value, 'x' AS text`,
       count: 1n,
     },
@@ -128,7 +176,7 @@ test('a null in a required column is refused with the caller’s code', async ()
 test.each([100, 200_000])('a query that gives other rows than the %i said is refused', async (count) => {
   await using context = await setUp(1)
   const query = `SELECT 1::INTEGER AS part, i AS id, 0.5::DOUBLE AS value, 'x' AS text FROM range(${count + 1}) t(i)`
-  const partitions = [{ tuple: [1], query, count: BigInt(count) }]
+  const partitions = [{ key: 1, query, count: BigInt(count) }]
   await expect(context.byQuery({ partitions })).rejects.toMatchObject({ code: 'INVARIANT_VIOLATED' })
 })
 
