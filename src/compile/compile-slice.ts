@@ -2,7 +2,7 @@ import { HindcastError, type Micros } from '../contract/index.ts'
 import { featureColumn, type FeatureDefinition, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
 import { bucketScope, bucketTable, bucketTableName } from './buckets.ts'
-import { eventOrder, eventsTable, keyColumns, rejectedQuery, type EntityShare, type EventSelection } from './events.ts'
+import { eventOrder, eventsSelect, keyColumns, rejectedQuery, type EntityShare } from './events.ts'
 import { exactSumMacros } from './exact-sums.ts'
 import { featureSet, type FeatureSet } from './feature-set.ts'
 import { parenthesized, viewInputs, type Bucket, type EventFacts } from './inputs.ts'
@@ -25,6 +25,8 @@ export interface SliceRange extends JoinSchemas {
   readonly tiles?: SliceTiles
   /** The rows of a part of the entities only. */
   readonly share?: EntityShare
+  /** Whether `source_rows` can be read again and again at little cost. */
+  readonly rereads?: boolean
 }
 
 export interface SliceTiles {
@@ -39,7 +41,7 @@ export interface SliceTiles {
  * `compileDimensions` looks for them.
  */
 export interface CompiledSlice {
-  /** Make temporary tables, to be run in this order, once a session: `events`, as `compileEvents` does, */
+  /** Make temporary tables, to be run in this order, once a session: `events`, a view where they are read few times, */
   readonly events: string
   /** then `entities` and `tiles`, */
   readonly tiles: readonly string[]
@@ -79,19 +81,23 @@ export const rowOrder = ({ entity }: ViewDefinition): string =>
 /** Blocks of time lie on multiples of this many tiles. */
 export const alignment = 4n ** 9n
 
+/** @throws DEFINITION_INVALID when the source lacks the event time */
+function selectEvents(definition: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>, grid: Grid): string {
+  const selection = { stretches: stretchesOf(range), share: range.share ?? null }
+  return eventsSelect(definition, range, grid, viewInputs(definition), selection)
+}
+
 /**
- * The statement that makes `events`, from which the rest of the slice is compiled once the engine has told of their types and ranges.
+ * SELECT of the events from which a slice is compiled once the engine has told of their types and ranges.
  * @throws DEFINITION_INVALID when the source lacks the event time
  */
 export const compileEvents = (definition: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>): string =>
-  eventsTable(definition, range, timeGrid(definition, range, alignment), viewInputs(definition), selectionOf(range))
+  selectEvents(definition, range, timeGrid(definition, range, alignment))
+
+/** A table holds what a view would read so many times from the source's files, at their decoding's cost and less memory. */
+const mostReads = 3
 
 const stretchesOf = ({ tiles }: Pick<SliceRange, 'tiles'>): readonly Stretch[] | null => tiles?.fromSource ?? null
-
-const selectionOf = (range: Pick<SliceRange, 'tiles' | 'share'>): EventSelection => ({
-  stretches: stretchesOf(range),
-  share: range.share ?? null,
-})
 
 /** What makes the dimensions of a view's joins, before its events are made. */
 export const compileDimensions = (
@@ -145,8 +151,13 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     if (timed !== undefined) throw timedBucket(definition, timed.feature)
     return { values, maps: bucketTable(bucket, keys, own, values) }
   })
+  const reads = [set, ...bucketed.map(({ values }) => values)].reduce((sum, one) => sum + one.reads, 0)
+  const isView = range.rereads === true && definition.source.joins === undefined && reads <= mostReads
+  const kind = isView ? 'VIEW' : 'TABLE'
   return {
-    events: eventsTable(definition, range, grid, inputs, selectionOf(range)),
+    events: `-- Time is counted in tiles of ${grid.describe}; a row's point is the tile that begins at its feature time.
+CREATE TEMP ${kind} events AS
+${selectEvents(definition, range, grid)}`,
     tiles: [
       ...exactSumMacros,
       ...(hasKept ? [keptPieces(definition, sourceSchema, grid, set.partials)] : []),
@@ -155,7 +166,7 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     windows: (counts) => [
       ...set.windows(counts),
       ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows(counts), maps]),
-      'DROP TABLE events',
+      `DROP ${kind} events`,
     ],
     ...selectRows(definition, range, grid, set, inputs.buckets),
     orderBy: rowOrder(definition),

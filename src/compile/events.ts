@@ -71,16 +71,14 @@ export interface EntityShare {
   readonly of: number
 }
 
-export interface EventSelection {
+interface EventSelection {
   /** Event times to take them from, where tiles are kept: then with those that became known later, which no row sees. */
   readonly stretches?: readonly Stretch[] | null
   readonly share?: EntityShare | null
 }
 
-/**
- * Statement that makes `events`: keys, time and values of the events that the slice's rows see.
- */
-export function eventsTable(
+/** SELECT of `events`: keys, time and values of the events that the slice's rows see. */
+export function eventsSelect(
   definition: ViewDefinition,
   schemas: JoinSchemas,
   grid: Grid,
@@ -110,9 +108,7 @@ export function eventsTable(
   const hasKeys = entity.keys.map(({ name }) => `${quoteIdentifier(name)} IS NOT NULL`)
   const hashed = entity.keys.map(({ name, type }) => keySql(name, type)).join(', ')
   const isShared = share === null ? [] : [`hash(${hashed}) % ${share.of} = ${share.share}`]
-  return `-- Time is counted in tiles of ${grid.describe}; a row's point is the tile that begins at its feature time.
-CREATE TEMP TABLE events AS
-SELECT
+  return `SELECT
   ${columns.join(',\n  ')}
 ${sourceRows(definition, schemas, bounds, [...hasKeys, ...isShared])}`
 }

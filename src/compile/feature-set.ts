@@ -34,6 +34,8 @@ export interface ValueColumn {
 
 export interface FeatureSet {
   readonly tiles: readonly string[]
+  /** How many times the statements read the events, beside for their entities. */
+  readonly reads: number
   /** @param counts of the tiles, see `tileCountsQuery` */
   readonly windows: (counts: TileCounts | null) => readonly string[]
   readonly columns: readonly ValueColumn[]
@@ -105,6 +107,8 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const timed = groups.filter(({ isTimed }) => isTimed)
   return {
     tiles: [entitiesTable(scope, tiles === 'taken'), tilesTable(windowed, tiles === 'taken')],
+    // A list is made from values and from their counts.
+    reads: 1 + distinct.length + 2 * groups.length,
     windows: (counts) => [
       ...windowedTable(windowed, counts),
       // What is merged is in the way of what comes: only tiles that are kept are needed again.

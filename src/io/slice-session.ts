@@ -34,8 +34,10 @@ export async function computeInSession(
     const [twice] = await db.rows<Readonly<Record<string, unknown>>>(dimension.duplicate, options)
     if (twice !== undefined) throw ambiguous(dimension, twice)
   }
-  await db.run(compileEvents(definition, range), options)
-  const types = new Map((await db.describe('FROM events', options)).map(({ name, type }) => [name, String(type)]))
+  const columns = await db.describe(compileEvents(definition, range), options)
+  const types = new Map(columns.map(({ name, type }) => [name, String(type)]))
+  // The events are the same, whatever the ranges.
+  await db.run(compileSlice(definition, range, eventFacts(definition, types, null)).events, options)
   const ranges = rangesQuery(definition, types)
   const [found = null] = ranges === null ? [] : await db.rows<Readonly<Record<string, unknown>>>(ranges, options)
   const facts = eventFacts(definition, types, found, await keptRanges(db, definition, range, types, options))

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isAbsolute } from 'node:path'
 import { quoteIdentifier, quoteString } from '../compile/quote.ts'
 import { HindcastError, nearest } from '../contract/index.ts'
 import { type NestedField, type ScanTask, type Schema, type TableMetadata } from '../iceberg/index.ts'
@@ -36,6 +37,8 @@ export interface TableReadRequest {
 export interface TableRelation extends AsyncDisposable {
   /** SQL text to put behind FROM. */
   readonly sql: string
+  /** Whether reading it again costs the decoding of local files and no more. */
+  readonly rereads: boolean
 }
 
 /** Columns that no file need have: https://iceberg.apache.org/spec/#reserved-field-ids */
@@ -76,7 +79,11 @@ export async function tableRelation(db: DuckDb, request: TableReadRequest): Prom
   if (tasks.length === 0) {
     const nulls = wanted.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${quoteIdentifier(name)}`)
     const empty = `SELECT ${['1 AS found', ...nulls].join(', ')} WHERE false`
-    return { sql: `(SELECT ${select} FROM (${empty})${where})`, [Symbol.asyncDispose]: () => Promise.resolve() }
+    return {
+      sql: `(SELECT ${select} FROM (${empty})${where})`,
+      rereads: true,
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }
   }
   const prefix = `hindcast_read_${randomUUID().replaceAll('-', '')}`
   const close = async (): Promise<void> => {
@@ -104,7 +111,11 @@ export async function tableRelation(db: DuckDb, request: TableReadRequest): Prom
         placed.filter(({ task }) => task.deletes.length > 0),
       ),
     ].flat()
-    return { sql: `(SELECT ${select} FROM (${parts.join(' UNION ALL ')})${where})`, [Symbol.asyncDispose]: close }
+    return {
+      sql: `(SELECT ${select} FROM (${parts.join(' UNION ALL ')})${where})`,
+      rereads: placed.every(({ task, path }) => task.deletes.length === 0 && isAbsolute(path)),
+      [Symbol.asyncDispose]: close,
+    }
   } catch (error) {
     await close().catch(() => undefined)
     throw error

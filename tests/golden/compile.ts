@@ -17,7 +17,7 @@ const counts: Readonly<Record<string, TileCounts | null>> = { route_delays: { ti
 
 /** A compiled slice as one script, as the golden file has it. */
 export function goldenSql({ definition, slice, outputSchema, ...schemas }: GoldenView): string {
-  const range = { from: parseInstant(slice[0], 'from'), to: parseInstant(slice[1], 'to'), ...schemas, outputSchema }
+  const range = { from: parseInstant(slice[0], 'from'), to: parseInstant(slice[1], 'to'), ...schemas, outputSchema, rereads: true }
   const compiled = compileSlice(definition, range, eventFacts(definition, types, null))
   const { events, tiles, windows, select, orderBy, rejected } = compiled
   const statements = [

@@ -1,5 +1,5 @@
 -- Time is counted in tiles of 86400 s; a row's point is the tile that begins at its feature time.
-CREATE TEMP TABLE events AS
+CREATE TEMP VIEW events AS
 SELECT
   "origin" AS key_1,
   epoch_us("feature_time") AS instant,
@@ -56,7 +56,7 @@ HAVING bool_or((piece >= point - 2 AND piece < point) OR (piece >= point - 3 AND
 
 DROP TABLE tiles;
 
-DROP TABLE events;
+DROP VIEW events;
 
 WITH held AS (
   SELECT

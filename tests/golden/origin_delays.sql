@@ -1,5 +1,5 @@
 -- Time is counted in tiles of 86400 s; a row's point is the tile that begins at its feature time.
-CREATE TEMP TABLE events AS
+CREATE TEMP VIEW events AS
 SELECT
   "origin" AS key_1,
   epoch_us("date") AS instant,
@@ -150,7 +150,7 @@ SELECT * EXCLUDE (is_row)
 FROM counts
 WHERE is_row;
 
-DROP TABLE events;
+DROP VIEW events;
 
 WITH held AS (
   SELECT

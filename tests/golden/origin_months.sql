@@ -1,5 +1,5 @@
 -- Time is counted in tiles of 1mo; a row's point is the tile that begins at its feature time.
-CREATE TEMP TABLE events AS
+CREATE TEMP VIEW events AS
 SELECT
   "origin" AS key_1,
   epoch_us("date") AS instant,
@@ -160,7 +160,7 @@ DROP TABLE blocks;
 
 DROP TABLE tiles;
 
-DROP TABLE events;
+DROP VIEW events;
 
 WITH held AS (
   SELECT

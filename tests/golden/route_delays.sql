@@ -1,5 +1,5 @@
 -- Time is counted in tiles of 86400 s; a row's point is the tile that begins at its feature time.
-CREATE TEMP TABLE events AS
+CREATE TEMP VIEW events AS
 SELECT
   "origin" AS key_1,
   "destination" AS key_2,
@@ -109,7 +109,7 @@ SELECT
   CASE WHEN len(held_1) > 0 THEN list_aggregate(held_1, 'quantile_cont', 0.9) + 0.0::DOUBLE END AS "delay_p90_28d"
 FROM held;
 
-DROP TABLE events;
+DROP VIEW events;
 
 WITH held AS (
   SELECT

@@ -162,6 +162,7 @@ export async function sourceSession(
       dimensions: dimensions.schemas,
       outputSchema: target.schema,
       rowWindows: windowTexts(plan.definition),
+      rereads: relation.rereads,
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }

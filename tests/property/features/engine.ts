@@ -45,6 +45,8 @@ export interface Engine extends AsyncDisposable {
 
 export interface EngineOptions {
   readonly threads?: number
+  /** Whether all events are held in a table, however few times they are read. */
+  readonly holdsEvents?: boolean
   /** Whether files are written from sorted rows even where there are spans. */
   readonly sortsRows?: boolean
   /** Whether few events are joined as of their times as many are; else the engine looks all rows of the dimension up for each. */
@@ -53,6 +55,7 @@ export interface EngineOptions {
 
 export async function openEngine({
   threads = 1,
+  holdsEvents = false,
   sortsRows = false,
   sortsToJoin = false,
 }: EngineOptions = {}): Promise<Engine> {
@@ -81,7 +84,7 @@ export async function openEngine({
       ]),
     )
     const shapes = { sourceSchema: schemaOf(types), dimensions, outputSchema: schemaOf(output) }
-    return computeInSession(db, view, { ...range, ...shapes })
+    return computeInSession(db, view, { ...range, ...shapes, rereads: !holdsEvents })
   }
   return {
     compute: async (view, table, output, range) => {
@@ -169,6 +172,7 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 export async function dropTables(db: DuckDb): Promise<void> {
   const tables = await db.rows<{ table_name: string }>('SELECT table_name FROM duckdb_tables()')
   for (const { table_name } of tables) await db.run(`DROP TABLE ${quoted(table_name)}`)
+  await db.run('DROP VIEW IF EXISTS events')
 }
 
 const io = localFiles()
