@@ -3,7 +3,7 @@
  * A schema is compiled once into a closure per node. Every length and count is checked against the bytes that are left before
  * anything is allocated: damaged input ends in an AvroError, not in a hang.
  */
-import type { AvroInput, SkippablePart } from './input.ts'
+import type { AvroInput } from './input.ts'
 import type { AvroOutput } from './output.ts'
 import { AvroError, valuesIn, type AvroRecord, type AvroSchema } from './schema.ts'
 
@@ -41,7 +41,7 @@ export type FieldReaders = (id: number, schema: AvroSchema) => AvroReader | null
 export const asInSchema: FieldReaders = () => undefined
 
 /** A reader of values of the schema. */
-function avroReader(schema: AvroSchema, readers: FieldReaders): AvroReader {
+export function avroReader(schema: AvroSchema, readers: FieldReaders = asInSchema): AvroReader {
   switch (schema.kind) {
     case 'null':
       return () => null
@@ -61,11 +61,11 @@ function avroReader(schema: AvroSchema, readers: FieldReaders): AvroReader {
       return (input) => input.double()
     case 'bytes':
       // A copy: a view would keep the whole file in memory for as long as one bound is held.
-      return (input) => input.take(input.size()).slice()
+      return (input) => input.copy(input.size())
     case 'string':
       return (input) => input.text()
     case 'fixed':
-      return (input) => input.take(schema.size).slice()
+      return (input) => input.copy(schema.size)
     case 'enum':
       return (input) => {
         const index = input.int()
@@ -136,45 +136,37 @@ function unionReader<V>(branches: readonly AvroReader<V>[]): AvroReader<V> {
   }
 }
 
-/** What a value is made of, where that is numbers, text and bytes only. */
-function skippableParts(schema: AvroSchema): readonly SkippablePart[] | null {
-  switch (schema.kind) {
-    case 'int':
-    case 'long':
-    case 'enum':
-      return ['number']
-    case 'bytes':
-    case 'string':
-      return ['sized']
-    case 'record': {
-      const parts = schema.fields.map((field) => skippableParts(field.schema))
-      return parts.every((part) => part !== null) ? parts.flat() : null
-    }
-    default:
-      return null
+/** Passes over the items of a block at once, where they are numbers, or pairs of a number and text or bytes: most of a manifest is. */
+function blockSkipper(items: AvroSchema): (input: AvroInput, count: number) => void {
+  const kinds = items.kind === 'record' ? items.fields.map(({ schema }) => schema.kind) : [items.kind]
+  const isNumber = (kind: string | undefined): boolean => kind === 'int' || kind === 'long' || kind === 'enum'
+  if (kinds.every(isNumber)) return (input, count) => input.skipNumbers(count * kinds.length)
+  const [first, second] = kinds
+  if (kinds.length === 2 && isNumber(first) && (second === 'bytes' || second === 'string')) {
+    return (input, count) => input.skipNumbersWithSized(count)
+  }
+  const item = avroSkipper(items)
+  return (input, count) => {
+    for (let index = 0; index < count; index++) item(input)
   }
 }
 
 /** Passes over a value without building it. */
-function avroSkipper(schema: AvroSchema): (input: AvroInput) => void {
+export function avroSkipper(schema: AvroSchema): (input: AvroInput) => void {
   switch (schema.kind) {
     case 'int':
     case 'long':
     case 'enum':
-      return (input) => input.skipNumber()
+      return (input) => input.skipNumbers(1)
     case 'bytes':
     case 'string':
       return (input) => input.skip(input.size())
     case 'fixed':
       return (input) => input.skip(schema.size)
     case 'array': {
-      const parts = skippableParts(schema.items)
-      const item = avroSkipper(schema.items)
+      const skip = blockSkipper(schema.items)
       return (input) => {
-        for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
-          if (parts !== null) input.skipItems(parts, count)
-          else for (let index = 0; index < count; index++) item(input)
-        }
+        for (let count = input.blockCount(); count > 0; count = input.blockCount()) skip(input, count)
       }
     }
     case 'union':

@@ -66,6 +66,9 @@ export function packBlock(block: Uint8Array, { codec, level }: AvroCompression):
  */
 export type Unpack = (block: Uint8Array, most: number) => Uint8Array
 
+/** Enough to unpack most blocks in one piece: several are copied together. */
+const chunkFor = (block: Uint8Array): number => Math.min(Math.max(8 * block.length, 1 << 14), 1 << 22)
+
 /** @throws FEATURE_UNSUPPORTED for a codec that is not read here */
 export function blockUnpacker(codec: string, path: string): Unpack {
   const guarded =
@@ -84,7 +87,7 @@ export function blockUnpacker(codec: string, path: string): Unpack {
     case 'null':
       return (block) => block
     case 'deflate':
-      return guarded((block, maxOutputLength) => inflateRawSync(block, { maxOutputLength }))
+      return guarded((block, maxOutputLength) => inflateRawSync(block, { maxOutputLength, chunkSize: chunkFor(block) }))
     case 'zstandard':
       return guarded((block, maxOutputLength) => zstdDecompressSync(block, { maxOutputLength }))
     case 'snappy':

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto'
 import { HindcastError } from '../../contract/index.ts'
 import { blockUnpacker, packBlock, type AvroCodec, type AvroCompression } from './compression.ts'
-import { avroWriter, recordReader, type AvroRow, type FieldReaders } from './codec.ts'
+import { avroWriter, recordReader, type AvroReader, type AvroRow, type FieldReaders } from './codec.ts'
 import { AvroInput } from './input.ts'
 import { AvroOutput } from './output.ts'
-import { AvroError, leastBytes, parseAvroSchema, valuesIn } from './schema.ts'
+import { AvroError, leastBytes, parseAvroSchema, valuesIn, type AvroRecord } from './schema.ts'
 
 const magic = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01)
 const syncLength = 16
@@ -114,8 +114,20 @@ export interface AvroContainer {
  * @throws MANIFEST_INVALID with the file and the reason when the bytes are damaged; FEATURE_UNSUPPORTED for an unknown codec
  */
 export function readAvroContainer(bytes: Uint8Array, path: string, readers?: FieldReaders): AvroContainer {
+  return readAvroRows(bytes, path, (schema) => recordReader(schema, readers))
+}
+
+/**
+ * As `readAvroContainer`, with rows as the caller makes them.
+ * @param readerOf makes a reader of one row; an AvroError of it is one of the file's bytes
+ */
+export function readAvroRows<T>(
+  bytes: Uint8Array,
+  path: string,
+  readerOf: (schema: AvroRecord, header: ReadonlyMap<string, string>) => AvroReader<T>,
+): { readonly header: ReadonlyMap<string, string>; readonly rows: T[] } {
   try {
-    return readContainer(bytes, path, readers)
+    return readContainer(bytes, path, readerOf)
   } catch (error) {
     throw error instanceof AvroError ? manifestInvalid(path, error.message, error) : error
   }
@@ -130,16 +142,19 @@ export function manifestInvalid(path: string, reason: string, cause?: unknown): 
   })
 }
 
-function readContainer(bytes: Uint8Array, path: string, readers?: FieldReaders): AvroContainer {
+function readContainer<T>(
+  bytes: Uint8Array,
+  path: string,
+  readerOf: (schema: AvroRecord, header: ReadonlyMap<string, string>) => AvroReader<T>,
+): { readonly header: ReadonlyMap<string, string>; readonly rows: T[] } {
   const input = new AvroInput(bytes)
-  if (magic.some((byte) => input.left === 0 || input.byte() !== byte)) throw new AvroError('it is no Avro file')
-  const header = readHeader(input)
+  const header = readHeader(input, bytes)
   const schema = parseAvroSchema(header.get('avro.schema') ?? '')
   if (schema.kind !== 'record') throw new AvroError('its rows are no records')
   const unpack = blockUnpacker(header.get('avro.codec') ?? 'null', path)
   const sync = input.take(syncLength)
-  const read = recordReader(schema, readers)
-  const rows: AvroRow[] = []
+  const read = readerOf(schema, header)
+  const rows: T[] = []
   const least = Math.max(leastBytes(schema), 1)
   const values = valuesIn(schema)
   const budget = { left: unpackedValues(bytes.length) }
@@ -153,7 +168,7 @@ function readContainer(bytes: Uint8Array, path: string, readers?: FieldReaders):
       throw new AvroError(`a block claims ${count} rows in ${body.left} bytes`)
     }
     body.spend(Number(count) * values)
-    for (let index = 0n; index < count; index++) rows.push(read(body))
+    for (let left = Number(count); left > 0; left--) rows.push(read(body))
     if (body.left !== 0) throw new AvroError(`a block has ${body.left} bytes behind its last row`)
     if (!sameBytes(input.take(syncLength), sync)) {
       throw new AvroError(`the block that ends at byte ${input.position} is not closed by the file’s sync marker`)
@@ -162,7 +177,17 @@ function readContainer(bytes: Uint8Array, path: string, readers?: FieldReaders):
   return { header, rows }
 }
 
-function readHeader(input: AvroInput): Map<string, string> {
+/** The header met last, by its bytes: thousands of manifests of a table share one. */
+let recent: { readonly bytes: Uint8Array; readonly header: ReadonlyMap<string, string> } | null = null
+const maxRecentBytes = 1 << 16
+
+function readHeader(input: AvroInput, bytes: Uint8Array): ReadonlyMap<string, string> {
+  // Where a header ends, it says itself: a file that begins with the same bytes has the same one.
+  if (recent !== null && Buffer.compare(bytes.subarray(0, recent.bytes.length), recent.bytes) === 0) {
+    input.skip(recent.bytes.length)
+    return recent.header
+  }
+  if (magic.some((byte) => input.left === 0 || input.byte() !== byte)) throw new AvroError('it is no Avro file')
   const header = new Map<string, string>()
   for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
     for (let index = 0; index < count; index++) {
@@ -170,6 +195,8 @@ function readHeader(input: AvroInput): Map<string, string> {
       header.set(key, input.text())
     }
   }
+  // A copy: a view would keep the whole file in memory.
+  if (input.position <= maxRecentBytes) recent = { bytes: new Uint8Array(bytes.subarray(0, input.position)), header }
   return header
 }
 

@@ -5,8 +5,6 @@ export interface ValueBudget {
   left: number
 }
 
-export type SkippablePart = 'number' | 'sized'
-
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
 const scratch = new DataView(new ArrayBuffer(8))
 
@@ -61,6 +59,11 @@ export class AvroInput {
   }
 
   long(): bigint {
+    const byte = this.#bytes[this.#position] as number
+    if (byte < 0x80) {
+      this.#position++
+      return BigInt((byte >>> 1) ^ -(byte & 1))
+    }
     this.#number()
     const [low, high] = [this.#low, this.#high]
     if (high === low >> 31) return BigInt(low)
@@ -70,28 +73,37 @@ export class AvroInput {
   }
 
   int(): number {
+    const byte = this.#bytes[this.#position] as number
+    // Most numbers have one byte.
+    if (byte < 0x80) {
+      this.#position++
+      return (byte >>> 1) ^ -(byte & 1)
+    }
     this.#number()
     if (this.#high !== this.#low >> 31) throw new AvroError(`a number at byte ${this.#position} is longer than 32 bits`)
     return this.#low
   }
 
-  skipNumber(): void {
+  /** Passes over this many ints or longs. */
+  skipNumbers(count: number): void {
     const bytes = this.#bytes
-    const start = this.#position
-    let at = start
-    while ((bytes[at] as number) >= 0x80) at++
-    if (at >= bytes.length) throw new AvroError(`it ends early, at byte ${at}`)
-    if (at - start >= 10) throw new AvroError(`a number at byte ${at} is longer than 64 bits`)
-    this.#position = at + 1
+    let at = this.#position
+    for (let index = 0; index < count; index++) {
+      const start = at
+      while ((bytes[at] as number) >= 0x80) at++
+      if (at >= bytes.length) throw new AvroError(`it ends early, at byte ${at}`)
+      if (at - start >= 10) throw new AvroError(`a number at byte ${at} is longer than 64 bits`)
+      at++
+    }
+    this.#position = at
   }
 
-  /** Passes over this many items of an array, each made of these parts. */
-  skipItems(parts: readonly SkippablePart[], count: number): void {
+  /** Passes over this many pairs of a number and a text, or bytes. */
+  skipNumbersWithSized(count: number): void {
     for (let index = 0; index < count; index++) {
-      for (const part of parts) {
-        if (part === 'number') this.skipNumber()
-        else this.skip(this.size())
-      }
+      this.skipNumbers(1)
+      const length = this.size()
+      this.#position += length
     }
   }
 
@@ -113,22 +125,42 @@ export class AvroInput {
     return count
   }
 
+  /** A copy of the bytes, which keeps nothing else in memory. */
+  copy(length: number): Uint8Array {
+    if (length > 64) return this.take(length).slice()
+    this.skip(length)
+    const bytes = this.#bytes
+    const start = this.#position - length
+    // Of few bytes, a loop is faster than anything of the platform's.
+    const result = new Uint8Array(length)
+    for (let index = 0; index < length; index++) result[index] = bytes[start + index] as number
+    return result
+  }
+
   text(): string {
     const length = this.size()
     const start = this.#position
     this.#position += length
-    const end = this.#position
+    const text = this.#bytes.toString('utf8', start, this.#position)
+    // What is not UTF-8 comes with replaced letters, which would make another path or partition of it.
+    return text.includes('\ufffd') ? this.#strictText(start) : text
+  }
+
+  /** As `text`, for one that is likely to be the last one again: that is given back without being made anew. */
+  repeatedText(last: string): string {
+    const length = last.length
     const bytes = this.#bytes
-    for (let at = start; at < end; at++) {
-      if ((bytes[at] as number) < 0x80) continue
-      try {
-        return utf8.decode(bytes.subarray(start, end))
-      } catch (error) {
-        // Replaced letters would make another path or partition of it.
-        throw new AvroError(`the text that ends at byte ${end} is not UTF-8`, { cause: error })
+    // Its length and its letters, in the encoding that short texts of ASCII have.
+    if (length < 64 && bytes[this.#position] === length << 1) {
+      const start = this.#position + 1
+      let at = 0
+      while (at < length && bytes[start + at] === last.charCodeAt(at) && last.charCodeAt(at) < 0x80) at++
+      if (at === length) {
+        this.#position = start + length
+        return last
       }
     }
-    return bytes.toString('latin1', start, end)
+    return this.text()
   }
 
   float(): number {
@@ -141,8 +173,21 @@ export class AvroInput {
     return this.#view.getFloat64(this.#position - 8, true)
   }
 
+  #strictText(start: number): string {
+    try {
+      return utf8.decode(this.#bytes.subarray(start, this.#position))
+    } catch (error) {
+      throw new AvroError(`the text that ends at byte ${this.#position} is not UTF-8`, { cause: error })
+    }
+  }
+
   /** As a double, which is inexact for numbers that are no count anyway. */
   #count(): number {
+    const byte = this.#bytes[this.#position] as number
+    if (byte < 0x80) {
+      this.#position++
+      return (byte >>> 1) ^ -(byte & 1)
+    }
     this.#number()
     return this.#high * 2 ** 32 + (this.#low >>> 0)
   }

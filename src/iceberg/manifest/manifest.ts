@@ -1,34 +1,22 @@
 /** Manifests as bytes, written in format versions 2 and 3, read in all: https://iceberg.apache.org/spec/#manifests */
 import { HindcastError } from '../../contract/index.ts'
-import type { AvroRow, AvroValue, FieldKey } from '../avro/codec.ts'
-import { manifestInvalid, readAvroContainer, writeAvroContainer } from '../avro/container.ts'
-import {
-  optionalBytes,
-  optionalInt,
-  optionalList,
-  optionalLong,
-  optionalMap,
-  requiredInt,
-  requiredLong,
-  requiredRow,
-  requiredString,
-  valueOf,
-} from '../avro/rows.ts'
-import { AvroError } from '../avro/schema.ts'
+import type { AvroReader, AvroRow, AvroValue, FieldKey } from '../avro/codec.ts'
+import { manifestInvalid, readAvroRows, writeAvroContainer } from '../avro/container.ts'
+import { AvroError, type AvroRecord } from '../avro/schema.ts'
 import { checkEntry } from './entry-check.ts'
+import { entryRowReader, type EntryRow } from './entry-row.ts'
 import { checkFormatVersion, writtenVersion } from './format-version.ts'
 import {
   DataContent,
   EntryStatus,
-  type DataFile,
   type DetachedManifest,
   type ManifestEntry,
   type ManifestFile,
-  type PartitionTuple,
 } from './model.ts'
 import { manifestEntrySchema } from './avro-schemas.ts'
 import { metricReaders } from './metric-readers.ts'
-import { literalFromAvro, literalToAvro } from '../types/partition-values.ts'
+import { rowToEntry } from './read-entry.ts'
+import { literalToAvro } from '../types/partition-values.ts'
 import { summarizePartitions } from './partition-summary.ts'
 import { rowIdInheritance } from './row-ids.ts'
 import type { PrimitiveType, Schema } from '../types/schema.ts'
@@ -181,20 +169,33 @@ export interface DecodeManifestOptions {
  * Decodes a manifest, deleted entries included, with snapshot ids and sequence numbers inherited from the manifest list's entry.
  * @throws MANIFEST_INVALID with the file and the reason
  */
-export function decodeManifest(
+export const decodeManifest = (
   bytes: Uint8Array,
   manifestFile: ManifestFile,
   context: ManifestContext,
   options: DecodeManifestOptions = {},
-): ManifestEntry[] {
-  checkLength(bytes, manifestFile)
-  const { header, rows } = readAvroContainer(
-    bytes,
-    manifestFile.manifestPath,
-    metricReaders(options.columns, options.boundsOnly),
-  )
-  checkFormatVersion(header, manifestFile.manifestPath)
-  return rows.map(entryReader(manifestFile, context))
+): ManifestEntry[] => manifestDecoder(context, options)(bytes, manifestFile)
+
+/** As `decodeManifest`, for many manifests of a table: what they have in common is looked up and compiled once. */
+export function manifestDecoder(
+  context: ManifestContext,
+  { columns, boundsOnly }: DecodeManifestOptions = {},
+): (bytes: Uint8Array, manifestFile: ManifestFile) => ManifestEntry[] {
+  const readers = metricReaders(columns, boundsOnly)
+  const compiled = new WeakMap<AvroRecord, AvroReader<EntryRow>>()
+  const typesOf = entryTypes(context)
+  return (bytes, manifestFile) => {
+    const { manifestPath } = manifestFile
+    checkLength(bytes, manifestFile)
+    return readAvroRows(bytes, manifestPath, (schema, header) => {
+      checkFormatVersion(header, manifestPath)
+      const read = compiled.get(schema) ?? entryRowReader(schema, readers)
+      compiled.set(schema, read)
+      const toEntry = entryReader(manifestFile, typesOf)
+      let index = 0
+      return (input) => toEntry(read(input), index++)
+    }).rows
+  }
 }
 
 /**
@@ -206,29 +207,46 @@ export function checkLength(bytes: Uint8Array, { manifestPath, manifestLength }:
   throw manifestInvalid(manifestPath, `it has ${bytes.length} bytes, where the manifest list says ${manifestLength}`)
 }
 
+/** A partition spec, and the types of its fields where they are known. */
+interface EntryTypes {
+  readonly spec: PartitionSpec
+  readonly types: readonly (PrimitiveType | null)[]
+}
+
+/** The types of a manifest's entries, looked up once for every spec. @throws MANIFEST_INVALID for a spec that the table does not have */
+export function entryTypes(context: ManifestContext): (manifest: ManifestFile) => EntryTypes {
+  const known = new Map<number, EntryTypes>()
+  return ({ manifestPath, partitionSpecId }) => {
+    const found = known.get(partitionSpecId)
+    if (found !== undefined) return found
+    const spec = context.partitionSpecs.find(({ specId }) => specId === partitionSpecId)
+    if (spec === undefined) throw manifestInvalid(manifestPath, `the table has no partition spec ${partitionSpecId}`)
+    const types = { spec, types: partitionTypes(spec, schemasNewestFirst(context)) }
+    known.set(partitionSpecId, types)
+    return types
+  }
+}
+
 /**
  * Turns a manifest's rows into entries. All of them, and in their order: row ids are counted up from one to the next.
  * @throws MANIFEST_INVALID, the reader too, naming the entry
  */
 export function entryReader(
   manifestFile: ManifestFile,
-  context: ManifestContext,
-): (row: AvroRow, index: number) => ManifestEntry {
-  const { manifestPath, partitionSpecId } = manifestFile
-  const spec = context.partitionSpecs.find(({ specId }) => specId === partitionSpecId)
-  if (spec === undefined) throw manifestInvalid(manifestPath, `the table has no partition spec ${partitionSpecId}`)
-  const types = partitionTypes(spec, schemasNewestFirst(context))
+  typesOf: (manifest: ManifestFile) => EntryTypes,
+): (row: EntryRow, index: number) => ManifestEntry {
+  const { spec, types } = typesOf(manifestFile)
   const withRowIds = rowIdInheritance(manifestFile)
   return (row, index) => {
     try {
-      const entry = rowToEntry(row, spec, types)
+      const entry = rowToEntry(row, manifestFile, spec, types)
       if ((entry.dataFile.content === DataContent.data) !== (manifestFile.content === 'data')) {
         throw new AvroError(`it is of content ${entry.dataFile.content} in a manifest of ${manifestFile.content}`)
       }
-      return withRowIds(inherit(entry, manifestFile))
+      return withRowIds(entry)
     } catch (error) {
       if (!(error instanceof AvroError)) throw error
-      throw manifestInvalid(manifestPath, `entry ${index}: ${error.message}`, error)
+      throw manifestInvalid(manifestFile.manifestPath, `entry ${index}: ${error.message}`, error)
     }
   }
 }
@@ -238,94 +256,4 @@ export function schemasNewestFirst(context: ManifestContext): Schema[] {
   const { schemas, currentSchemaId } = context
   const isCurrent = ({ schemaId }: Schema): boolean => schemaId === currentSchemaId
   return [...schemas.filter(isCurrent), ...schemas.filter((schema) => !isCurrent(schema)).reverse()]
-}
-
-function inherit(entry: ManifestEntry, manifest: ManifestFile): ManifestEntry {
-  // Manifests of version 1 carry no numbers: in a table raised to version 2 theirs are 0.
-  const inherits = entry.status === EntryStatus.added || manifest.sequenceNumber === 0n
-  const sequenceNumber = entry.sequenceNumber ?? (inherits ? manifest.sequenceNumber : null)
-  if (sequenceNumber === null) throw new AvroError('it is not ADDED and has no sequence number')
-  return {
-    ...entry,
-    snapshotId: entry.snapshotId ?? manifest.addedSnapshotId,
-    sequenceNumber,
-    fileSequenceNumber: entry.fileSequenceNumber ?? (inherits ? manifest.sequenceNumber : null),
-  }
-}
-
-const statuses: ReadonlySet<number> = new Set(Object.values(EntryStatus))
-const formats: ReadonlySet<string> = new Set(['PARQUET', 'AVRO', 'ORC', 'PUFFIN'])
-
-function rowToEntry(row: AvroRow, spec: PartitionSpec, types: readonly (PrimitiveType | null)[]): ManifestEntry {
-  const status = requiredInt(row, 'f0')
-  if (!statuses.has(status)) throw new AvroError(`its status is ${status}`)
-  return {
-    status: status as EntryStatus,
-    snapshotId: optionalLong(row, 'f1'),
-    sequenceNumber: optionalLong(row, 'f3'),
-    fileSequenceNumber: optionalLong(row, 'f4'),
-    dataFile: rowToDataFile(requiredRow(row, 'f2'), spec, types),
-  }
-}
-
-function rowToDataFile(row: AvroRow, spec: PartitionSpec, types: readonly (PrimitiveType | null)[]): DataFile {
-  const content = optionalInt(row, 'f134') ?? 0
-  if (content < 0 || content > 2) throw new AvroError(`its file content is ${content}`)
-  const fileFormat = requiredString(row, 'f101').toUpperCase()
-  if (!formats.has(fileFormat)) throw new AvroError(`its file format is ${fileFormat}`)
-  const recordCount = requiredLong(row, 'f103')
-  const fileSizeInBytes = requiredLong(row, 'f104')
-  if (recordCount < 0n || fileSizeInBytes < 0n) throw new AvroError('it has a negative count or size')
-  const tuple = requiredRow(row, 'f102')
-  const partition: PartitionTuple = spec.fields.map(({ fieldId }, index) => {
-    const value = valueOf(tuple, `f${fieldId}`)
-    return value === null ? null : literalFromAvro(types[index] ?? null, value)
-  })
-  const firstRowId = optionalLong(row, 'f142')
-  const contentOffset = optionalLong(row, 'f144')
-  const contentSizeInBytes = optionalLong(row, 'f145')
-  if ([firstRowId, contentOffset, contentSizeInBytes].some((value) => value !== null && value < 0n)) {
-    throw new AvroError('it has a negative row id, offset or size')
-  }
-  const referenced = valueOf(row, 'f143')
-  const file: Mutable<DataFile> = {
-    content: content as DataContent,
-    filePath: requiredString(row, 'f100'),
-    fileFormat: fileFormat as DataFile['fileFormat'],
-    partition,
-    recordCount,
-    fileSizeInBytes,
-  }
-  give(file, 'columnSizes', longs(row, 'f108', 'f117', 'f118'))
-  give(file, 'valueCounts', longs(row, 'f109', 'f119', 'f120'))
-  give(file, 'nullValueCounts', longs(row, 'f110', 'f121', 'f122'))
-  give(file, 'nanValueCounts', longs(row, 'f137', 'f138', 'f139'))
-  give(file, 'lowerBounds', bounds(row, 'f125', 'f126', 'f127'))
-  give(file, 'upperBounds', bounds(row, 'f128', 'f129', 'f130'))
-  give(file, 'keyMetadata', optionalBytes(row, 'f131'))
-  give(file, 'splitOffsets', optionalList(row, 'f132')?.map((offset) => requiredLong({ f133: offset }, 'f133')) ?? null)
-  give(file, 'equalityIds', optionalList(row, 'f135')?.map((id) => requiredInt({ f136: id }, 'f136')) ?? null)
-  give(file, 'sortOrderId', optionalInt(row, 'f140'))
-  give(file, 'firstRowId', firstRowId)
-  give(file, 'referencedDataFile', typeof referenced === 'string' ? referenced : null)
-  give(file, 'contentOffset', contentOffset)
-  give(file, 'contentSizeInBytes', contentSizeInBytes)
-  return file
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-
-const longs = (row: AvroRow, id: FieldKey, keyId: FieldKey, valueId: FieldKey): ReadonlyMap<number, bigint> | null =>
-  optionalMap(row, id, keyId, (pair) => requiredLong(pair, valueId))
-
-const bounds = (
-  row: AvroRow,
-  id: FieldKey,
-  keyId: FieldKey,
-  valueId: FieldKey,
-): ReadonlyMap<number, Uint8Array> | null =>
-  optionalMap(row, id, keyId, (pair) => optionalBytes(pair, valueId) ?? new Uint8Array())
-
-function give<K extends keyof DataFile>(file: Mutable<DataFile>, key: K, value: DataFile[K] | null): void {
-  if (value !== null && value !== undefined) file[key] = value
 }

@@ -60,6 +60,7 @@ function pairsReader(
   if (items.kind !== 'record' || items.fields.length !== 2) return undefined
   const [key, value] = items.fields.map((field) => field.schema.kind)
   if (key !== 'int' || value !== values) return undefined
+  const isWanted = columns === undefined ? () => true : chooser(columns)
   const isLong = values === 'long'
   return (input) => {
     const map = new Map<number, bigint | Uint8Array>()
@@ -67,11 +68,11 @@ function pairsReader(
       input.spend(count)
       for (let index = 0; index < count; index++) {
         const id = input.int()
-        if (columns === undefined || columns.has(id)) {
+        if (isWanted(id)) {
           // A copy: a view would keep the whole file in memory for as long as one bound is held.
-          map.set(id, isLong ? input.long() : input.take(input.size()).slice())
+          map.set(id, isLong ? input.long() : input.copy(input.size()))
         } else if (isLong) {
-          input.skipNumber()
+          input.skipNumbers(1)
         } else {
           input.skip(input.size())
         }
@@ -79,4 +80,10 @@ function pairsReader(
     }
     return map
   }
+}
+
+/** Whether a column is one of these; mostly they are one. */
+function chooser(columns: ReadonlySet<number>): (id: number) => boolean {
+  const [only] = columns
+  return columns.size === 1 ? (id) => id === only : (id) => columns.has(id)
 }

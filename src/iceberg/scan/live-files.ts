@@ -1,6 +1,6 @@
 import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
 import type { FileIO } from '../file-io.ts'
-import { decodeManifest } from '../manifest/manifest.ts'
+import { manifestDecoder } from '../manifest/manifest.ts'
 import { EntryStatus, type DataFile, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
 import type { TableMetadata } from '../metadata/table-metadata.ts'
 import type { ScanFile } from './scan-task.ts'
@@ -22,12 +22,11 @@ export interface ReadFilesRequest<T> {
 /** Reads manifests, a few at a time, in their order. */
 export async function readFiles<T>(request: ReadFilesRequest<T>): Promise<T[]> {
   const { io, metadata, columns, boundsOnly = false, take } = request
-  const options = { boundsOnly, ...(columns === undefined ? {} : { columns }) }
+  const decode = manifestDecoder(metadata, { boundsOnly, ...(columns === undefined ? {} : { columns }) })
   const wanted = request.entries ?? (({ status }: ManifestEntry) => status !== EntryStatus.deleted)
   const perManifest = await mapConcurrently(request.manifests, MANIFEST_READS, async (manifest) => {
     const kept: T[] = []
-    const entries = decodeManifest(await io.read(manifest.manifestPath), manifest, metadata, options)
-    for (const entry of entries) {
+    for (const entry of decode(await io.read(manifest.manifestPath), manifest)) {
       if (!wanted(entry)) continue
       const { dataFile, sequenceNumber } = entry
       const result = take({
