@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { mapConcurrently, maxReadBytes } from '../../iceberg/index.ts'
+import { mapConcurrently } from '../../iceberg/index.ts'
 import { isAbsent, storageError, systemCode, withRoom } from './local-errors.ts'
+import { localReader, readFully } from './read-local.ts'
 import { normalizeUri, toPath, toUri } from './uri.ts'
-import { badRange, checkRange, noSuchFile, otherBytes, tooLarge, type WarehouseFiles } from './warehouse-files.ts'
+import { badRange, checkRange, noSuchFile, otherBytes, type WarehouseFiles } from './warehouse-files.ts'
 
 /** Deletes in flight at once. */
 const deletes = 16
@@ -29,19 +30,9 @@ export function localFiles(roots: readonly string[] = []): WarehouseFiles {
     }
   }
 
+  const read = localReader()
   const files: WarehouseFiles = {
-    read: (uri) =>
-      guarded(uri, 'read', async (path) => {
-        const handle = await open(path, 'r')
-        try {
-          const { size } = await handle.stat({ bigint: true })
-          if (size > maxReadBytes) throw tooLarge(path, size)
-          const bytes = Buffer.allocUnsafeSlow(Number(size))
-          return bytes.subarray(0, await readFully(handle, bytes, 0))
-        } finally {
-          await handle.close()
-        }
-      }),
+    read: (uri) => guarded(uri, 'read', read),
 
     readRange: (uri, offset, length) =>
       guarded(uri, 'read', async (path) => {
@@ -251,17 +242,6 @@ async function sameBytes(a: string, b: string): Promise<boolean> {
   } finally {
     await Promise.all([first.close(), second.close()])
   }
-}
-
-/** Fills the buffer from `position` on, as far as the file reaches: one read may stop short of either. */
-async function readFully(handle: Awaited<ReturnType<typeof open>>, into: Buffer, position: number): Promise<number> {
-  let filled = 0
-  while (filled < into.length) {
-    const { bytesRead } = await handle.read(into, filled, into.length - filled, position + filled)
-    if (bytesRead === 0) break
-    filled += bytesRead
-  }
-  return filled
 }
 
 async function statOrNull(path: string) {
