@@ -116,7 +116,7 @@ export { applyUpdates, newTableMetadata, withMetadataLog } from './metadata/upda
 export type { IncrementalRequest } from './scan/incremental.ts'
 export { planAppends, type AppendsRequest } from './scan/plan-appends.ts'
 export { planChanges, type SnapshotChanges } from './scan/plan-changes.ts'
-export { planScan, type ScanPlan, type ScanRequest } from './scan/plan-scan.ts'
+export { collectScan, planScan, type ScanPlan, type ScanRequest } from './scan/plan-scan.ts'
 export type { DeleteFile, ScanFile, ScanTask } from './scan/scan-task.ts'
 export { valueFromJson, valueToJson, type SingleValue } from './types/json-value.ts'
 export {

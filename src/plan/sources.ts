@@ -56,16 +56,21 @@ export class StretchFiles {
   /** Rows of the files that begin before each partition, and that end before or at it. */
   readonly #begun: Float64Array
   readonly #ended: Float64Array
+  /** Bytes of the files before each. */
+  readonly #bytes: Float64Array
 
   constructor(files: readonly SourceFile[], reaches: Reaches, partitions: number) {
     this.#reaches = reaches
     this.#latestEnd = new Int32Array(files.length)
+    this.#bytes = new Float64Array(files.length + 1)
     this.#begun = new Float64Array(partitions + 2)
     this.#ended = new Float64Array(partitions + 2)
     let latest = 0
-    files.forEach(({ rows }, index) => {
+    files.forEach(({ rows, bytes }, index) => {
+      this.#bytes[index + 1] = (this.#bytes[index] ?? 0) + bytes
       const [first, end] = [reaches.first[index] ?? 0, reaches.end[index] ?? 0]
-      if (end < latest || first >= end) this.#isInOrder = false
+      // A file that no partition reads is in nobody's way where it begins behind all of them, as those of the last day do.
+      if (end < latest || (first >= end && first < partitions)) this.#isInOrder = false
       latest = Math.max(latest, end)
       this.#latestEnd[index] = latest
       if (first >= end) return
@@ -81,6 +86,11 @@ export class StretchFiles {
   /** Rows of the files that partitions `[first, end)` read, each file once. */
   rows(first: number, end: number): number {
     return (this.#begun[end] ?? 0) - (this.#ended[first] ?? 0)
+  }
+
+  /** Bytes of the files in these ranges. */
+  bytes(ranges: readonly FileRange[]): number {
+    return ranges.reduce((sum, [first, end]) => sum + (this.#bytes[end] ?? 0) - (this.#bytes[first] ?? 0), 0)
   }
 
   files(first: number, end: number): FileRange[] {

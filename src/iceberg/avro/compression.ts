@@ -67,7 +67,7 @@ export function packBlock(block: Uint8Array, { codec, level }: AvroCompression):
 export type Unpack = (block: Uint8Array, most: number) => Uint8Array
 
 /** Enough to unpack most blocks in one piece: several are copied together. */
-const chunkFor = (block: Uint8Array): number => Math.min(Math.max(8 * block.length, 1 << 14), 1 << 22)
+const chunkFor = (block: Uint8Array): number => Math.min(Math.max(4 * block.length, 1 << 14), 1 << 22)
 
 /** @throws FEATURE_UNSUPPORTED for a codec that is not read here */
 export function blockUnpacker(codec: string, path: string): Unpack {

@@ -6,13 +6,7 @@ import { AvroError, type AvroRecord } from '../avro/schema.ts'
 import { checkEntry } from './entry-check.ts'
 import { entryRowReader, type EntryRow } from './entry-row.ts'
 import { checkFormatVersion, writtenVersion } from './format-version.ts'
-import {
-  DataContent,
-  EntryStatus,
-  type DetachedManifest,
-  type ManifestEntry,
-  type ManifestFile,
-} from './model.ts'
+import { DataContent, EntryStatus, type DetachedManifest, type ManifestEntry, type ManifestFile } from './model.ts'
 import { manifestEntrySchema } from './avro-schemas.ts'
 import { metricReaders } from './metric-readers.ts'
 import { rowToEntry } from './read-entry.ts'

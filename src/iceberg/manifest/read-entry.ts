@@ -1,13 +1,32 @@
 /** What a row of a manifest says, checked: https://iceberg.apache.org/spec/#manifests */
 import type { AvroValue, FieldKey } from '../avro/codec.ts'
-import { asBytes, asInt, asList, asLong, asMap, asRow, intOf, longOf, requiredLong, textOf, valueOf } from '../avro/rows.ts'
+import {
+  asBytes,
+  asInt,
+  asList,
+  asLong,
+  asMap,
+  asRow,
+  intOf,
+  longOf,
+  requiredLong,
+  textOf,
+  valueOf,
+} from '../avro/rows.ts'
 import { AvroError } from '../avro/schema.ts'
 import { optionalBytes } from '../avro/rows.ts'
 import { literalFromAvro } from '../types/partition-values.ts'
 import type { PrimitiveType } from '../types/schema.ts'
 import type { PartitionSpec } from '../metadata/table-metadata.ts'
 import { fileOf, type EntryRow, type FileRow } from './entry-row.ts'
-import { EntryStatus, type DataContent, type DataFile, type ManifestEntry, type ManifestFile, type PartitionTuple } from './model.ts'
+import {
+  EntryStatus,
+  type DataContent,
+  type DataFile,
+  type ManifestEntry,
+  type ManifestFile,
+  type PartitionTuple,
+} from './model.ts'
 
 const formats: ReadonlySet<string> = new Set(['PARQUET', 'AVRO', 'ORC', 'PUFFIN'])
 
@@ -87,7 +106,11 @@ function formatOf(text: string): DataFile['fileFormat'] {
   return format as DataFile['fileFormat']
 }
 
-function tupleOf(value: AvroValue | undefined, { fields }: PartitionSpec, types: readonly (PrimitiveType | null)[]): PartitionTuple {
+function tupleOf(
+  value: AvroValue | undefined,
+  { fields }: PartitionSpec,
+  types: readonly (PrimitiveType | null)[],
+): PartitionTuple {
   const row = asRow(value, 'f102')
   return fields.map(({ fieldId }, index) => {
     const part = valueOf(row, `f${fieldId}`)

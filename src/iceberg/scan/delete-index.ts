@@ -20,6 +20,8 @@ export function referencedFile(file: DataFile): string | null {
   return same ? new TextDecoder().decode(lower) : null
 }
 
+const none: readonly DeleteFile[] = []
+
 const isVector = ({ fileFormat }: DataFile): boolean => fileFormat === 'PUFFIN'
 
 export class DeleteIndex {
@@ -61,8 +63,8 @@ export class DeleteIndex {
   }
 
   /** @throws MANIFEST_INVALID for position deletes that name the file but lie in another partition, or are older than it */
-  deletesFor(file: ScanFile): DeleteFile[] {
-    if (this.isEmpty) return []
+  deletesFor(file: ScanFile): readonly DeleteFile[] {
+    if (this.isEmpty) return none
     const place = placeOf(file)
     const equality = [...this.#globalEquality, ...(this.#equalityByPartition.get(place) ?? [])].filter(
       (deletes) =>

@@ -39,12 +39,16 @@ export interface ScanRequest extends ScanOptions {
   readonly wholeFiles?: boolean
 }
 
-export interface ScanPlan {
+/** What a scan reads the files of. */
+export interface ScannedSnapshot {
   /** Null for a table that shows nothing. */
   readonly snapshot: Snapshot | null
   /** What to read the files by, and what the filter was bound to. */
   readonly schema: Schema
   readonly filter: BoundExpression
+}
+
+export interface ScanPlan extends ScannedSnapshot {
   /** In the order of the manifests and their entries. */
   readonly tasks: readonly ScanTask[]
 }
@@ -56,18 +60,30 @@ export interface ScanPlan {
  * @throws SNAPSHOT_NOT_FOUND; REF_NOT_FOUND; REQUEST_INVALID for a filter that the schema does not bear; MANIFEST_INVALID
  */
 export async function planScan(request: ScanRequest): Promise<ScanPlan> {
+  const { taken, ...scanned } = await collectScan(request, (task) => task)
+  return { ...scanned, tasks: taken }
+}
+
+/**
+ * As `planScan`, keeping of every task only what `take` makes of it, and nothing for null: of a hundred thousand files, all that manifests
+ * say is hundreds of megabytes.
+ */
+export async function collectScan<T>(
+  request: ScanRequest,
+  take: (task: ScanTask) => T | null,
+): Promise<ScannedSnapshot & { readonly taken: readonly T[] }> {
   const { io, snapshotId = null, wholeFiles = false } = request
   const { metadata } = request.table
   const asOf = request.asOf ?? (snapshotId === null ? null : { snapshotId })
   const { snapshot, schema } = chooseSnapshot(metadata, asOf)
   const bound = bindExpression(request.filter ?? alwaysTrue, schema)
-  if (snapshot === null) return { snapshot, schema, filter: bound, tasks: [] }
+  if (snapshot === null) return { snapshot, schema, filter: bound, taken: [] }
   const filter = tableFilter(bound, metadata)
   const manifests = (await readManifests(io, snapshot)).filter(
     (manifest) => hasLiveFiles(manifest) && filter.manifestMayMatch(manifest),
   )
   const deletes = await readDeletes(io, metadata, manifests, wholeFiles ? partitionsOnly(filter) : filter)
-  const tasks = await readTasks({
+  const taken = await readTasks({
     io,
     metadata,
     manifests,
@@ -76,14 +92,15 @@ export async function planScan(request: ScanRequest): Promise<ScanPlan> {
     wholeFiles,
     columns: request.columns ?? [],
     boundsOnly: request.boundsOnly ?? false,
+    take,
   })
-  return { snapshot, schema, filter: bound, tasks }
+  return { snapshot, schema, filter: bound, taken }
 }
 
 const ofContent = (manifests: readonly ManifestFile[], content: ManifestFile['content']): ManifestFile[] =>
   manifests.filter((manifest) => manifest.content === content)
 
-interface TasksRequest {
+interface TasksRequest<T> {
   readonly io: Pick<FileIO, 'read'>
   readonly metadata: TableMetadata
   readonly manifests: readonly ManifestFile[]
@@ -92,9 +109,10 @@ interface TasksRequest {
   readonly wholeFiles: boolean
   readonly columns: Iterable<number> | 'all'
   readonly boundsOnly: boolean
+  readonly take: (task: ScanTask) => T | null
 }
 
-function readTasks(request: TasksRequest): Promise<ScanTask[]> {
+function readTasks<T>(request: TasksRequest<T>): Promise<T[]> {
   const { filter, deletes, wholeFiles } = request
   const judged = [...boundFieldIds(filter.expression), ...deletes.equalityFieldIds]
   const kept = request.columns === 'all' ? null : new Set(request.columns)
@@ -106,15 +124,16 @@ function readTasks(request: TasksRequest): Promise<ScanTask[]> {
     ...(read === null ? {} : { columns: read }),
     // A filter and equality deletes are judged by all metrics.
     boundsOnly: request.boundsOnly && judged.length === 0,
-    take: (file): ScanTask | null => {
-      const { dataFile, specId } = file
+    take: (file): T | null => {
+      const { dataFile, specId, sequenceNumber } = file
       if (!filter.fileMayMatch(dataFile, specId)) return null
-      return {
-        ...file,
+      return request.take({
+        dataFile: kept === null || kept.size === read?.size ? dataFile : withMetricsOf(dataFile, kept),
+        specId,
+        sequenceNumber,
         deletes: deletes.deletesFor(file),
         residual: wholeFiles ? boundTrue : filter.residual(specId, dataFile.partition),
-        dataFile: kept === null || kept.size === read?.size ? dataFile : withMetricsOf(dataFile, kept),
-      }
+      })
     },
   })
 }

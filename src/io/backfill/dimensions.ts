@@ -19,7 +19,7 @@ import { requireParquet } from '../parquet-schema.ts'
 import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
 import { estimatedRowWidth } from './plan-slices.ts'
-import { plainSchema, sourceScan, type SourceScan } from './source-scan.ts'
+import { filePlaces, plainSchema, sourceScan, type SourceScan } from './source-scan.ts'
 import {
   asOfTime,
   byEventTime,
@@ -129,12 +129,14 @@ async function dimensionOf(runtime: Runtime, read: JoinRead, dimensions: PinnedD
   if (pinned === undefined) throw new HindcastError('INVARIANT_VIOLATED', `table ${read.table} is not pinned`)
   const { table, snapshot, schema } = pinned
   const validFrom = schema.fields.find(({ name }) => name === read.validFrom) ?? null
+  const uncertain = uncertainColumns(table.metadata, schema)
   const { tasks } = await planScan({
     table,
     io: runtime.tableFiles(table),
     snapshotId: snapshot.snapshotId,
-    columns: [...(validFrom === null ? [] : [validFrom.id]), ...uncertainColumns(table.metadata, schema)],
+    columns: [...(validFrom === null ? [] : [validFrom.id]), ...uncertain],
   })
+  const placeOf = filePlaces(uncertain)
   const described = tasks.map((task) => {
     const { dataFile } = task
     requireParquet(dataFile)
@@ -146,13 +148,13 @@ async function dimensionOf(runtime: Runtime, read: JoinRead, dimensions: PinnedD
       to: null,
       ...deletesIdentity(task),
     }
-    return { task, file }
+    return { place: placeOf(task), file }
   })
   const inOrder = described.toSorted((a, b) => byEventTime(a.file, b.file))
   const scan = sourceScan(
     table.metadata,
     schema,
-    inOrder.map(({ task }) => task),
+    inOrder.map(({ place }) => place),
   )
   return { read, pinned, validFrom, files: inOrder.map(({ file }) => file), scan }
 }

@@ -1,13 +1,6 @@
 import type { PlannedPartition, PlannedSlice } from '../../contract/index.ts'
 import type { Schema } from '../../iceberg/index.ts'
-import {
-  groupIntoSlices,
-  StretchFiles,
-  type FileRange,
-  type Partition,
-  type Reaches,
-  type SourceFile,
-} from '../../plan/index.ts'
+import { groupIntoSlices, StretchFiles, type Partition, type Reaches, type SourceFile } from '../../plan/index.ts'
 import { sliceAddress } from './slice-address.ts'
 
 export interface SlicesRequest {
@@ -59,16 +52,10 @@ export function planSlices(request: SlicesRequest): PlannedSlice[] {
       partitions: members,
       files: ranges,
       inputRows: stretches.rows(...stretch),
-      inputBytes: bytesOf(files, ranges) + request.bytesBeside(last),
+      inputBytes: stretches.bytes(ranges) + request.bytesBeside(last),
       ...(members.every(({ key }) => carriedKeys.has(key)) ? { isCarried: true } : {}),
     }
   })
-}
-
-function bytesOf(files: readonly SourceFile[], ranges: readonly FileRange[]): number {
-  let sum = 0
-  for (const [first, end] of ranges) for (let index = first; index < end; index++) sum += files[index]?.bytes ?? 0
-  return sum
 }
 
 /** Bytes that a row of these columns takes in memory, roughly: what a slice's size is judged by. */

@@ -96,10 +96,20 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
 
   const source = await pinSource(runtime, definition, input.asOf)
   const pinned = await pinDimensions(runtime, definition, source, input.asOf)
-  const { checked, engine } = await runtime.withEngine(async (db) => ({
-    checked: await checkDefinition(db, definition, source.schema, file, dimensionSchemas(pinned)),
-    engine: await engineVersion(db),
-  }))
+  const eventsOf = eventRanges(definition)
+  const first = partitions[0]
+  const last = partitions.at(-1)
+  if (first === undefined || last === undefined)
+    throw new HindcastError('INVARIANT_VIOLATED', 'a range without partitions')
+  const events = { from: eventsOf(first).from, to: last.to }
+  const [{ checked, engine }, { files, scan, nullEventTimes }] = await besideEachOther(
+    () =>
+      runtime.withEngine(async (db) => ({
+        checked: await checkDefinition(db, definition, source.schema, file, dimensionSchemas(pinned)),
+        engine: await engineVersion(db),
+      })),
+    (signal) => sourceFiles(runtime, source, events, signal),
+  )
   const wanted = outputSchema(definition, source.schema, checked.expressionTypes)
 
   const identifier = targetIdentifier(runtime, definition.name)
@@ -113,15 +123,6 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
   const live = table === null ? new Map<number, never>() : await filesByPartition(runtime, table, base)
   const record = table === null ? null : await latestRecord(runtime, table.metadata, base)
 
-  const eventsOf = eventRanges(definition)
-  const first = partitions[0]
-  const last = partitions.at(-1)
-  if (first === undefined || last === undefined)
-    throw new HindcastError('INVARIANT_VIOLATED', 'a range without partitions')
-  const { files, scan, nullEventTimes } = await sourceFiles(runtime, source, {
-    from: eventsOf(first).from,
-    to: last.to,
-  })
   const reaches = reachesOf(partitions, files, eventsOf)
   const columns = requiredColumns(
     definition,
@@ -271,6 +272,26 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     slices,
     ...(tiles === undefined ? {} : { tiles }),
     createdAt: new Date(runtime.now()).toISOString(),
+  }
+}
+
+/** Does both at once: the one waits for an engine, the other for storage. Where the first fails the other ends too, and its error is the one. */
+async function besideEachOther<A, B>(
+  first: () => Promise<A>,
+  second: (signal: AbortSignal) => Promise<B>,
+): Promise<readonly [A, B]> {
+  const stop = new AbortController()
+  const other = second(stop.signal)
+  const otherEnded = other.then(
+    () => undefined,
+    () => undefined,
+  )
+  try {
+    return [await first(), await other]
+  } catch (error) {
+    stop.abort()
+    await otherEnded
+    throw error
   }
 }
 

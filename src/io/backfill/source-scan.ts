@@ -19,7 +19,6 @@ import {
   type TableMetadata,
 } from '../../iceberg/index.ts'
 import { filesIn, type FileRange } from '../../plan/index.ts'
-import { uncertainColumns } from '../file-branches.ts'
 import type { TableReadRequest } from '../table-read.ts'
 
 /** What a plan keeps of the source, beside paths and sizes, so that its files are read as they were planned: JSON without loss. */
@@ -69,8 +68,44 @@ interface EncodedDelete {
 type EncodedLiteral =
   null | boolean | string | { readonly number: string } | { readonly long: string } | { readonly bytes: string }
 
-/** The scan of these tasks, in their order. */
-export function sourceScan(metadata: TableMetadata, schema: Schema, tasks: readonly ScanTask[]): SourceScan {
+/** What reading a file takes beside its path and its size. */
+export interface FilePlace {
+  readonly specId: number
+  readonly sequenceNumber: bigint
+  readonly partition: PartitionTuple
+  /** Which of the columns that need not be in a file are in this one. */
+  readonly has: readonly number[]
+  readonly deletes: readonly DeleteFile[]
+}
+
+/**
+ * Gives files their places, one and the same where nothing differs from the file before: those of a manifest mostly share all of it.
+ * @param uncertain columns that need not be in a file
+ */
+export function filePlaces(uncertain: readonly number[]): (task: ScanTask) => FilePlace {
+  let last: FilePlace | null = null
+  return ({ dataFile, specId, sequenceNumber, deletes }) => {
+    const { partition } = dataFile
+    const has = uncertain.filter(
+      (id) => dataFile.valueCounts?.has(id) === true || dataFile.columnSizes?.has(id) === true,
+    )
+    const isLast =
+      last !== null &&
+      last.specId === specId &&
+      last.sequenceNumber === sequenceNumber &&
+      sameList(last.partition, partition) &&
+      sameList(last.has, has) &&
+      sameList(last.deletes, deletes)
+    if (last === null || !isLast) last = { specId, sequenceNumber, partition, has, deletes }
+    return last
+  }
+}
+
+const sameList = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((item, index) => Object.is(item, b[index]))
+
+/** The scan of files in these places, in their order. */
+export function sourceScan(metadata: TableMetadata, schema: Schema, places: readonly FilePlace[]): SourceScan {
   const numbers = new Map<string, number>()
   const deletes: EncodedDelete[] = []
   const numberOf = (file: DeleteFile): number => {
@@ -80,18 +115,20 @@ export function sourceScan(metadata: TableMetadata, schema: Schema, tasks: reado
     numbers.set(key, deletes.length)
     return deletes.push(encodeDelete(file)) - 1
   }
-  const uncertain = uncertainColumns(metadata, schema)
-  const files = tasks.map(({ dataFile, specId, sequenceNumber, deletes: applied }): EncodedTask => {
-    const has = uncertain.filter(
-      (id) => dataFile.valueCounts?.has(id) === true || dataFile.columnSizes?.has(id) === true,
-    )
-    return {
+  const encoded = new Map<FilePlace, EncodedTask>()
+  const files = places.map((place): EncodedTask => {
+    const known = encoded.get(place)
+    if (known !== undefined) return known
+    const { specId, sequenceNumber, partition, has, deletes: applied } = place
+    const task: EncodedTask = {
       spec: specId,
       sequenceNumber: sequenceNumber.toString(),
-      partition: dataFile.partition.map(encodeLiteral),
+      partition: partition.map(encodeLiteral),
       ...(has.length === 0 ? {} : { has }),
       ...(applied.length === 0 ? {} : { deletes: applied.map(numberOf) }),
     }
+    encoded.set(place, task)
+    return task
   })
   // Rows may be deleted by a column that the table no longer has.
   const former = deletes.some(({ content }) => content === DataContent.equalityDeletes) ? metadata.schemas : []

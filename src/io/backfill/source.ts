@@ -1,8 +1,8 @@
 import { createHash, hash } from 'node:crypto'
 import { HindcastError, parseInstant, floorDiv, MICROS_PER_DAY, type Micros } from '../../contract/index.ts'
 import {
+  collectScan,
   decodeSingleValue,
-  planScan,
   qualifiedName,
   snapshotFor,
   type DataFile,
@@ -20,7 +20,7 @@ import { uncertainColumns } from '../file-branches.ts'
 import { requireParquet } from '../parquet-schema.ts'
 import { sha256 } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
-import { sourceScan, type SourceScan } from './source-scan.ts'
+import { filePlaces, sourceScan, type FilePlace, type SourceScan } from './source-scan.ts'
 
 /** A table pinned at one snapshot. */
 export interface PinnedTable {
@@ -118,6 +118,7 @@ export async function sourceFiles(
   runtime: Runtime,
   source: PinnedSource,
   range: { readonly from: Micros; readonly to: Micros },
+  signal?: AbortSignal,
 ): Promise<{
   readonly files: readonly SourceFile[]
   readonly scan: SourceScan
@@ -126,42 +127,45 @@ export async function sourceFiles(
   const { table, schema, snapshot } = source
   const { id } = source.eventTime
   const uncertain = uncertainColumns(table.metadata, schema)
-  const plan = await planScan({
-    table,
-    io: runtime.tableFiles(table),
-    snapshotId: snapshot.snapshotId,
-    columns: [id, ...uncertain],
-    boundsOnly: uncertain.length === 0,
-  })
-  const kept: { readonly file: SourceFile; readonly task: ScanTask }[] = []
+  const placeOf = filePlaces(uncertain)
   let nullEventTimes = 0n
-  for (const task of plan.tasks) {
-    const { dataFile } = task
-    requireParquet(dataFile)
-    nullEventTimes += dataFile.nullValueCounts?.get(id) ?? 0n
-    const times = eventTimesOf(source, dataFile)
-    if (times === null) continue
-    const { from, to } = times
-    if ((to !== null && to < range.from) || (from !== null && from >= range.to)) continue
-    kept.push({
-      task,
-      file: {
+  const { taken } = await collectScan(
+    {
+      table,
+      io: runtime.tableFiles(table),
+      snapshotId: snapshot.snapshotId,
+      columns: [id, ...uncertain],
+      boundsOnly: uncertain.length === 0,
+    },
+    (task): { readonly file: SourceFile; readonly place: FilePlace } | null => {
+      signal?.throwIfAborted()
+      const { dataFile } = task
+      requireParquet(dataFile)
+      nullEventTimes += dataFile.nullValueCounts?.get(id) ?? 0n
+      const times = eventTimesOf(source, dataFile)
+      if (times === null) return null
+      const { from, to } = times
+      if ((to !== null && to < range.from) || (from !== null && from >= range.to)) return null
+      const file: SourceFile = {
         path: dataFile.filePath,
         rows: Number(dataFile.recordCount),
         bytes: Number(dataFile.fileSizeInBytes),
         from,
         to,
-        ...deletesIdentity(task),
-      },
-    })
-  }
-  kept.sort((a, b) => byEventTime(a.file, b.file))
+      }
+      return {
+        file: task.deletes.length === 0 ? file : { ...file, ...deletesIdentity(task) },
+        place: placeOf(task),
+      }
+    },
+  )
+  const kept = taken.toSorted((a, b) => byEventTime(a.file, b.file))
   return {
     files: kept.map(({ file }) => file),
     scan: sourceScan(
       table.metadata,
       schema,
-      kept.map(({ task }) => task),
+      kept.map(({ place }) => place),
     ),
     nullEventTimes: Number(nullEventTimes),
   }
@@ -241,13 +245,15 @@ export function sourceIdentities(
 ): string[] {
   const changes = new Uint32Array((partitions + 1) * lanes)
   files.forEach((file, index) => {
-    const [from, to] = [first[index] ?? 0, end[index] ?? 0]
+    const [from, to] = [(first[index] ?? 0) * lanes, (end[index] ?? 0) * lanes]
     if (from >= to) return
-    const digest = hash('sha512', fileIdentity(file), 'buffer')
-    for (let lane = 0; lane < lanes; lane++) {
-      const value = digest.readUInt32LE(lane * 4)
-      changes[from * lanes + lane] = (changes[from * lanes + lane] ?? 0) + value
-      changes[to * lanes + lane] = (changes[to * lanes + lane] ?? 0) - value
+    // As text, a letter a byte: a buffer for each of a hundred thousand files would cost several times its hash.
+    const digest = hash('sha512', fileIdentity(file), 'binary')
+    const byte = (at: number): number => digest.charCodeAt(at)
+    for (let lane = 0, at = 0; lane < lanes; lane++, at += 4) {
+      const value = byte(at) | (byte(at + 1) << 8) | (byte(at + 2) << 16) | (byte(at + 3) << 24)
+      changes[from + lane] = (changes[from + lane] as number) + value
+      changes[to + lane] = (changes[to + lane] as number) - value
     }
   })
   const sum = new Uint32Array(lanes)
