@@ -14,8 +14,10 @@ export async function codeVersion(dir: string, files: readonly string[]): Promis
   const git = (...args: string[]): Promise<string> =>
     execute('git', ['-C', dir, ...args], { timeout: 5_000 }).then(({ stdout }) => stdout.trim())
   try {
-    const commit = await git('rev-parse', '--short=12', 'HEAD')
-    const changed = await git('status', '--porcelain', '--', ...files)
+    const [commit, changed] = await Promise.all([
+      git('rev-parse', '--short=12', 'HEAD'),
+      git('status', '--porcelain', '--', ...files),
+    ])
     return changed === '' ? `git:${commit}` : `git:${commit}+${await hashOf(dir, files)}`
   } catch {
     return `files:${await hashOf(dir, files)}`

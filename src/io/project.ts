@@ -26,6 +26,9 @@ export interface Definitions {
  */
 export async function loadDefinitions(settings: ProjectSettings): Promise<Definitions> {
   const files = await definitionFiles(settings)
+  // Asking git takes as long as loading them all.
+  const version = codeVersion(settings.dir, [...files, join(settings.dir, CONFIG_FILE)])
+  version.catch(() => undefined)
   const generation = await contentHash(files)
   const views = new Map<string, LoadedView>()
   for (const path of files) {
@@ -46,7 +49,7 @@ export async function loadDefinitions(settings: ProjectSettings): Promise<Defini
       views.set(definition.name, other ?? { definition, file })
     }
   }
-  return { views, codeVersion: await codeVersion(settings.dir, [...files, join(settings.dir, CONFIG_FILE)]) }
+  return { views, codeVersion: await version }
 }
 
 /** @throws VIEW_NOT_FOUND with the nearest names */

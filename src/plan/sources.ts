@@ -31,11 +31,15 @@ export function reachesOf(
 ): Reaches {
   const seen = partitions.map(eventsOf)
   const [first, end] = [new Int32Array(files.length), new Int32Array(files.length)]
+  let [begins, ends] = [0, 0]
   files.forEach((file, index) => {
-    // The first partition that ends late enough and the last that begins early enough; both are monotone in the partition.
-    first[index] = file.from === null ? 0 : lowerBound(seen.length, (i) => (seen[i]?.to ?? 0n) > (file.from as Micros))
-    end[index] =
-      file.to === null ? partitions.length : lowerBound(seen.length, (i) => (seen[i]?.from ?? 0n) > (file.to as Micros))
+    const { from, to } = file
+    // The first partition that ends late enough and the last that begins early enough; both are monotone in the partition, and mostly those of
+    // the file before.
+    if (from === null) first[index] = 0
+    else first[index] = begins = lowerBound(seen.length, (i) => (seen[i]?.to ?? 0n) > from, begins)
+    if (to === null) end[index] = partitions.length
+    else end[index] = ends = lowerBound(seen.length, (i) => (seen[i]?.from ?? 0n) > to, ends)
   })
   return { first, end }
 }
@@ -113,10 +117,15 @@ export class StretchFiles {
   }
 }
 
-/** The first index for which a monotone predicate holds. */
-function lowerBound(length: number, holds: (index: number) => boolean): number {
+/** The first index for which a monotone predicate holds. @param guess looked at first */
+function lowerBound(length: number, holds: (index: number) => boolean, guess = length >>> 1): number {
   let low = 0
   let high = length
+  if (guess < length && !holds(guess)) low = guess + 1
+  else {
+    high = guess
+    if (guess > 0 && !holds(guess - 1)) return guess
+  }
   while (low < high) {
     const middle = (low + high) >>> 1
     if (holds(middle)) high = middle

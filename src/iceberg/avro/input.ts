@@ -107,6 +107,26 @@ export class AvroInput {
     }
   }
 
+  /**
+   * Looks for a key among this many pairs of a key and a number, or a key and bytes. Stands before its value and says how many pairs are left,
+   * this one included; zero when all were passed over.
+   */
+  seekPair(key: number, count: number, hasBytes: boolean): number {
+    const bytes = this.#bytes
+    for (let left = count; left > 0; left--) {
+      if (this.int() === key) return left
+      const byte = bytes[this.#position] as number
+      // Of one byte, as nearly all sizes and many counts are.
+      if (byte < 0x80) {
+        if (!hasBytes) this.#position++
+        else if ((byte & 1) === 0 && this.#position + (byte >>> 1) < bytes.length) this.#position += 1 + (byte >>> 1)
+        else this.skip(this.size())
+      } else if (hasBytes) this.skip(this.size())
+      else this.skipNumbers(1)
+    }
+    return 0
+  }
+
   /** A length or count that must fit into what is left. */
   size(): number {
     const value = this.#count()

@@ -3,6 +3,7 @@
  * is wanted is read into a map at once.
  */
 import { asInSchema, type AvroReader, type FieldMap, type FieldReaders } from '../avro/codec.ts'
+import type { AvroInput } from '../avro/input.ts'
 import { AvroError, type AvroSchema } from '../avro/schema.ts'
 
 const metricMaps: ReadonlyMap<number, 'long' | 'bytes'> = new Map([
@@ -60,30 +61,34 @@ function pairsReader(
   if (items.kind !== 'record' || items.fields.length !== 2) return undefined
   const [key, value] = items.fields.map((field) => field.schema.kind)
   if (key !== 'int' || value !== values) return undefined
-  const isWanted = columns === undefined ? () => true : chooser(columns)
-  const isLong = values === 'long'
+  const hasBytes = values === 'bytes'
+  // A copy: a view would keep the whole file in memory for as long as one bound is held.
+  const valueFrom = (input: AvroInput): bigint | Uint8Array => (hasBytes ? input.copy(input.size()) : input.long())
+  const [only] = columns ?? []
+  if (columns?.size === 1 && only !== undefined) {
+    return (input) => {
+      const map = new Map<number, bigint | Uint8Array>()
+      for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
+        input.spend(count)
+        for (let left = input.seekPair(only, count, hasBytes); left > 0; ) {
+          map.set(only, valueFrom(input))
+          left = input.seekPair(only, left - 1, hasBytes)
+        }
+      }
+      return map
+    }
+  }
   return (input) => {
     const map = new Map<number, bigint | Uint8Array>()
     for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
       input.spend(count)
       for (let index = 0; index < count; index++) {
         const id = input.int()
-        if (isWanted(id)) {
-          // A copy: a view would keep the whole file in memory for as long as one bound is held.
-          map.set(id, isLong ? input.long() : input.copy(input.size()))
-        } else if (isLong) {
-          input.skipNumbers(1)
-        } else {
-          input.skip(input.size())
-        }
+        if (columns === undefined || columns.has(id)) map.set(id, valueFrom(input))
+        else if (hasBytes) input.skip(input.size())
+        else input.skipNumbers(1)
       }
     }
     return map
   }
-}
-
-/** Whether a column is one of these; mostly they are one. */
-function chooser(columns: ReadonlySet<number>): (id: number) => boolean {
-  const [only] = columns
-  return columns.size === 1 ? (id) => id === only : (id) => columns.has(id)
 }

@@ -244,18 +244,37 @@ export function sourceIdentities(
   partitions: number,
 ): string[] {
   const changes = new Uint32Array((partitions + 1) * lanes)
-  files.forEach((file, index) => {
-    const [from, to] = [(first[index] ?? 0) * lanes, (end[index] ?? 0) * lanes]
-    if (from >= to) return
-    // As text, a letter a byte: a buffer for each of a hundred thousand files would cost several times its hash.
-    const digest = hash('sha512', fileIdentity(file), 'binary')
-    const byte = (at: number): number => digest.charCodeAt(at)
-    for (let lane = 0, at = 0; lane < lanes; lane++, at += 4) {
-      const value = byte(at) | (byte(at + 1) << 8) | (byte(at + 2) << 16) | (byte(at + 3) << 24)
-      changes[from + lane] = (changes[from + lane] as number) + value
-      changes[to + lane] = (changes[to + lane] as number) - value
+  // The sum of files that reach the same partitions, which neighbours often do.
+  const together = new Uint32Array(lanes)
+  let [begin, after] = [0, 0]
+  const settle = (): void => {
+    for (let lane = 0; lane < lanes; lane++) {
+      const value = together[lane] as number
+      changes[begin * lanes + lane] = (changes[begin * lanes + lane] as number) + value
+      changes[after * lanes + lane] = (changes[after * lanes + lane] as number) - value
     }
-  })
+    together.fill(0)
+  }
+  for (let index = 0; index < files.length; index++) {
+    const [from, to] = [first[index] ?? 0, end[index] ?? 0]
+    if (from >= to) continue
+    if (from !== begin || to !== after) {
+      settle()
+      begin = from
+      after = to
+    }
+    // As text, a letter a byte: a buffer for each of a hundred thousand files would cost several times its hash.
+    const digest = hash('sha512', fileIdentity(files[index] as SourceFile), 'binary')
+    for (let lane = 0, at = 0; lane < lanes; lane++, at += 4) {
+      const value =
+        digest.charCodeAt(at) |
+        (digest.charCodeAt(at + 1) << 8) |
+        (digest.charCodeAt(at + 2) << 16) |
+        (digest.charCodeAt(at + 3) << 24)
+      together[lane] = (together[lane] as number) + value
+    }
+  }
+  settle()
   const sum = new Uint32Array(lanes)
   return Array.from({ length: partitions }, (_, partition) => {
     for (let lane = 0; lane < lanes; lane++) sum[lane] = (sum[lane] ?? 0) + (changes[partition * lanes + lane] ?? 0)
