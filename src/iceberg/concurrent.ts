@@ -27,3 +27,10 @@ export async function mapConcurrently<T, R>(
 
 /** Manifests in flight at once: enough to hide storage's latency, few enough to bound memory. */
 export const MANIFEST_READS = 8
+
+/** Packed manifests that may be in memory at once, in bytes. */
+const bytesInFlight = 64n << 20n
+
+/** As `MANIFEST_READS`, of manifests that are no larger than this: more of small ones, of which there are many. */
+export const manifestReads = (largestBytes: bigint): number =>
+  largestBytes <= 0n ? MANIFEST_READS : Math.min(Math.max(Number(bytesInFlight / largestBytes), MANIFEST_READS), 32)

@@ -1,4 +1,4 @@
-import { MANIFEST_READS, mapConcurrently } from '../concurrent.ts'
+import { manifestReads, mapConcurrently } from '../concurrent.ts'
 import type { FileIO } from '../file-io.ts'
 import { manifestDecoder } from '../manifest/manifest.ts'
 import { EntryStatus, type DataFile, type ManifestEntry, type ManifestFile } from '../manifest/model.ts'
@@ -24,7 +24,8 @@ export async function readFiles<T>(request: ReadFilesRequest<T>): Promise<T[]> {
   const { io, metadata, columns, boundsOnly = false, take } = request
   const decode = manifestDecoder(metadata, { boundsOnly, ...(columns === undefined ? {} : { columns }) })
   const wanted = request.entries ?? (({ status }: ManifestEntry) => status !== EntryStatus.deleted)
-  const perManifest = await mapConcurrently(request.manifests, MANIFEST_READS, async (manifest) => {
+  const largest = request.manifests.reduce((most, { manifestLength: bytes }) => (bytes > most ? bytes : most), 0n)
+  const perManifest = await mapConcurrently(request.manifests, manifestReads(largest), async (manifest) => {
     const kept: T[] = []
     for (const entry of decode(await io.read(manifest.manifestPath), manifest)) {
       if (!wanted(entry)) continue
