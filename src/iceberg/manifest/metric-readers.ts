@@ -70,7 +70,7 @@ function pairsReader(
       const map = new Map<number, bigint | Uint8Array>()
       for (let count = input.blockCount(); count > 0; count = input.blockCount()) {
         input.spend(count)
-        for (let left = input.seekPair(only, count, hasBytes); left > 0; ) {
+        for (let left = input.seekPair(only, count, hasBytes); left > 0;) {
           map.set(only, valueFrom(input))
           left = input.seekPair(only, left - 1, hasBytes)
         }

@@ -84,6 +84,8 @@ const file: fc.Arbitrary<DataFile> = fc.record(
   { requiredKeys: ['content', 'filePath', 'fileFormat', 'partition', 'recordCount', 'fileSizeInBytes'] },
 )
 
+const allMetrics = ['columnSizes', 'valueCounts', 'nullValueCounts', 'nanValueCounts', 'lowerBounds', 'upperBounds']
+
 const manifestFile = (manifest: ReturnType<typeof encodeManifest>['manifest']): ManifestFile => ({
   ...manifest,
   manifestPath: 'm.avro',
@@ -245,6 +247,50 @@ describe('manifests', () => {
       expect.objectContaining({
         code: 'MANIFEST_INVALID',
         message: expect.stringContaining('manifest list says') as string,
+      }),
+    )
+  })
+
+  test('of some columns, metrics are those that all have, and nothing else differs', () => {
+    // Few columns, so that some are in several maps, and ids of one byte and of two.
+    const id: fc.Arbitrary<number> = fc.constantFrom(1, 2, 63, 64, 2000)
+    const some = <V>(value: fc.Arbitrary<V>): fc.Arbitrary<ReadonlyMap<number, V>> =>
+      fc.array(fc.tuple(id, value), { maxLength: 6 }).map(sorted)
+    const metrics = fc.record(
+      {
+        columnSizes: some(long),
+        valueCounts: some(long),
+        nullValueCounts: some(long),
+        nanValueCounts: some(long),
+        lowerBounds: some(fc.uint8Array({ maxLength: 70 })),
+        upperBounds: some(fc.uint8Array({ maxLength: 70 })),
+      },
+      { requiredKeys: [] },
+    )
+    const wanted = fc.array(id, { maxLength: 3 }).map((ids) => new Set(ids))
+    fc.assert(
+      fc.property(fc.array(metrics, { maxLength: 4 }), wanted, fc.boolean(), (given, columns, boundsOnly) => {
+        const entries = given.map((of, index) => entryOf({ ...dataFile(`file ${index}`, [index]), ...of }))
+        const { bytes, manifest } = encodeManifest({
+          formatVersion: 2,
+          schema,
+          spec: daySpec,
+          entries,
+          content: 'data',
+        })
+        const listed = manifestFile(manifest)
+        const left = boundsOnly ? ['nullValueCounts', 'lowerBounds', 'upperBounds'] : allMetrics
+        const narrowed = decodeManifest(bytes, listed, context).map((entry) => ({
+          ...entry,
+          dataFile: Object.fromEntries(
+            Object.entries(entry.dataFile).flatMap(([key, value]) => {
+              if (!(value instanceof Map)) return [[key, value]]
+              if (columns.size === 0 || !left.includes(key)) return []
+              return [[key, new Map([...value].filter(([column]) => columns.has(column as number)))]]
+            }),
+          ),
+        }))
+        expect(decodeManifest(bytes, listed, context, { columns, boundsOnly })).toEqual(narrowed)
       }),
     )
   })

@@ -24,7 +24,7 @@ const sourceFile = fc
   .map(({ from, length, isOpen, rows }): SourceFile => ({
     path: 'f',
     rows,
-    bytes: 1,
+    bytes: rows * 7 + 1,
     from: from === null ? null : start + BigInt(from) * MICROS_PER_HOUR,
     to: isOpen ? null : start + BigInt((from ?? 0) + length) * MICROS_PER_HOUR,
   }))
@@ -55,6 +55,8 @@ test('the files and rows of a stretch are those of looking at each file and each
           : [],
       )
       expect(filesIn(stretches.files(first, end))).toEqual(naive)
+      const bytes = naive.reduce((sum, index) => sum + (files[index]?.bytes ?? 0), 0)
+      expect(stretches.bytes(stretches.files(first, end))).toBe(bytes)
       expect(stretches.rows(first, end)).toBe(naive.reduce((sum, index) => sum + (files[index]?.rows ?? 0), 0))
     }),
     { numRuns: 500 },
