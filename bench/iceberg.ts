@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { machine, markdown, runCase, runProgram, type Measured } from './measure.ts'
+import { inTurn, machine, markdown, runCase, runProgram, type Measured } from './measure.ts'
 import { writePlanningTable } from './planning-table.ts'
 
 const runs = Number(process.argv[2] ?? 5)
@@ -21,7 +21,7 @@ try {
     ['commit of 10,000 files to an empty table', () => runCase('commit-hindcast', folder, '0', '10000')],
     ['commit of 10,000 files beside 100,000 others', () => runCase('commit-hindcast', folder, '1', '10000')],
   ])
-  process.stdout.write(`node bench/iceberg.ts ${runs}\n${machine()}\n\n${markdown(await inTurn(commits))}\n`)
+  process.stdout.write(`node bench/iceberg.ts ${runs}\n${machine()}\n\n${markdown(await inTurn(runs, commits))}\n`)
   for (const filter of ['none', 'day', 'metric']) {
     const programs = new Map<string, () => Promise<Measured>>([
       ...(python === undefined
@@ -29,17 +29,8 @@ try {
         : [[`${filter}: PyIceberg`, () => runProgram(python, [pyiceberg, file, filter])] as const]),
       [`${filter}: Hindcast`, () => runCase('plan-hindcast', file, filter)],
     ])
-    process.stdout.write(`\n${markdown(await inTurn(programs))}\n`)
+    process.stdout.write(`\n${markdown(await inTurn(runs, programs))}\n`)
   }
 } finally {
   await rm(folder, { recursive: true, force: true })
-}
-
-/** In turn, so that a noisy minute falls on all. */
-async function inTurn(programs: ReadonlyMap<string, () => Promise<Measured>>): Promise<Map<string, Measured[]>> {
-  const cases = new Map<string, Measured[]>([...programs.keys()].map((name) => [name, []]))
-  for (let run = 0; run < runs; run++) {
-    for (const [name, program] of programs) cases.get(name)?.push(await program())
-  }
-  return cases
 }

@@ -39,6 +39,18 @@ export function runProgram(program: string, args: readonly string[]): Promise<Me
   })
 }
 
+/** Runs programs in turn, so that a noisy minute falls on all. */
+export async function inTurn(
+  runs: number,
+  programs: ReadonlyMap<string, () => Promise<Measured>>,
+): Promise<Map<string, Measured[]>> {
+  const cases = new Map<string, Measured[]>([...programs.keys()].map((name) => [name, []]))
+  for (let run = 0; run < runs; run++) {
+    for (const [name, program] of programs) cases.get(name)?.push(await program())
+  }
+  return cases
+}
+
 /** Says what a case took, as `runCase` reads it. */
 export function report(
   startedMs: number,

@@ -40,7 +40,7 @@ const types: readonly PrimitiveType[] = [
   'decimal(18, 2)',
 ]
 
-/** 16 columns: `id` grows from file to file, `ts` from manifest to manifest, a day each. */
+/** 16 columns: `id` grows from file to file, `ts` from day to day. */
 export const benchSchema: Schema = {
   schemaId: 0,
   fields: types.map((type, index): NestedField => ({
@@ -123,26 +123,38 @@ export const emptyMetadata = (location: string): TableMetadata =>
     { uuid: 'a1b2c3d4-0000-4000-8000-000000000001', location, nowMs: 1_700_000_000_000 },
   )
 
-/** Writes a table of `manifests` days with `files` files each below a local folder; returns the path of its metadata file. */
-export async function writePlanningTable(folder: string, manifests: number, files: number): Promise<string> {
+/**
+ * Writes a table of `manifests` manifests of `files` files each below a local folder; returns the path of its metadata file.
+ * @param days over which the files are spread evenly; each manifest is a day unless given
+ */
+export async function writePlanningTable(
+  folder: string,
+  manifests: number,
+  files: number,
+  days = manifests,
+): Promise<string> {
   const location = `file://${folder}`
   await mkdir(join(folder, 'metadata'), { recursive: true })
   const listed: ManifestFile[] = []
-  for (let day = 0; day < manifests; day++) {
+  for (let number = 0; number < manifests; number++) {
     const { bytes, manifest } = encodeManifest({
       formatVersion: 2,
       schema: benchSchema,
       spec: benchSpec,
       content: 'data',
-      entries: Array.from({ length: files }, (_, index) => ({
-        status: EntryStatus.added,
-        snapshotId: 1n,
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        dataFile: benchFile(location, day, index, day * files + index),
-      })),
+      entries: Array.from({ length: files }, (_, index) => {
+        const ordinal = number * files + index
+        const day = Math.floor((ordinal * days) / (manifests * files))
+        return {
+          status: EntryStatus.added,
+          snapshotId: 1n,
+          sequenceNumber: null,
+          fileSequenceNumber: null,
+          dataFile: benchFile(location, day, index, ordinal),
+        }
+      }),
     })
-    const name = `metadata/${String(day).padStart(6, '0')}-m0.avro`
+    const name = `metadata/${String(number).padStart(6, '0')}-m0.avro`
     await writeFile(join(folder, name), bytes)
     const manifestPath = `${location}/${name}`
     listed.push({ ...manifest, manifestPath, sequenceNumber: 1n, minSequenceNumber: 1n, addedSnapshotId: 1n })
