@@ -43,10 +43,12 @@ export interface SliceTiles {
 export interface CompiledSlice {
   /** Make temporary tables, to be run in this order, once a session: `events`, a view where they are read few times, */
   readonly events: string
-  /** then `entities` and `tiles`, */
+  /** then `entities`, `tiles` and what else is made of the events alone, */
   readonly tiles: readonly string[]
   /** then what the rows are selected from; counts of the tiles (see `tileCountsQuery`) choose how, which changes no value. */
   readonly windows: (counts: TileCounts | null) => readonly string[]
+  /** In place of `windows`, for `spans`; null where there are none, or they cannot be made so. */
+  readonly parts: SliceParts | null
   /** The slice's rows, with the columns of the output schema in its order. */
   readonly select: string
   /** The same rows by the spans of time that they hold for, null where that cannot be: see `Spans`. */
@@ -70,8 +72,18 @@ export interface Spans {
   between(from: Micros, to: Micros): string
   /** SELECT of the rows with a feature time in `[from, to)`, in the order of their keys and time, given a table of spans that hold them. It needs nothing temporary. */
   rows(table: string, from: Micros, to: Micros): string
-  /** SELECT of how many rows (`count`) each of these ranges (`range`, from 0) has, for those that have any. */
+  /** SELECT of one row with a list `counts`: how many rows each of these ranges has. */
   counts(table: string, ranges: readonly Stretch[]): string
+}
+
+/** What the rows are selected from, made for one part of the slice after the other: never more of it is there than one part's. */
+export interface SliceParts {
+  /** About how many bytes it takes at most for the whole slice. */
+  bytes(counts: TileCounts): number
+  /** Statements that make it for the rows with a feature time in the part. */
+  windows(counts: TileCounts, part: Stretch): readonly string[]
+  /** Statements that drop it. */
+  readonly drop: readonly string[]
 }
 
 /** ORDER BY of a view's rows. */
@@ -154,6 +166,10 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
   const reads = [set, ...bucketed.map(({ values }) => values)].reduce((sum, one) => sum + one.reads, 0)
   const isView = range.rereads === true && definition.source.joins === undefined && reads <= mostReads
   const kind = isView ? 'VIEW' : 'TABLE'
+  const dropEvents = `DROP ${kind} events`
+  const { dropPart } = set
+  const isOfTiles = dropPart !== null && bucketed.length === 0
+  const rows = selectRows(definition, range, grid, set, inputs.buckets)
   return {
     events: `-- Time is counted in tiles of ${grid.describe}; a row's point is the tile that begins at its feature time.
 CREATE TEMP ${kind} events AS
@@ -162,13 +178,23 @@ ${selectEvents(definition, range, grid)}`,
       ...exactSumMacros,
       ...(hasKept ? [keptPieces(definition, sourceSchema, grid, set.partials)] : []),
       ...set.tiles,
+      ...(isOfTiles ? [dropEvents] : []),
     ],
     windows: (counts) => [
       ...set.windows(counts),
       ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows(counts), maps]),
-      `DROP ${kind} events`,
+      ...(isOfTiles ? [] : [dropEvents]),
     ],
-    ...selectRows(definition, range, grid, set, inputs.buckets),
+    parts:
+      rows.spans === null || !isOfTiles
+        ? null
+        : {
+            bytes: set.windowsBytes,
+            windows: (counts, { from, to }) =>
+              set.windows(counts, { ...grid, first: grid.pointFrom(from), end: grid.pointFrom(to), isPart: true }),
+            drop: dropPart,
+          },
+    ...rows,
     orderBy: rowOrder(definition),
     rejected: rejectedOf(definition, range),
     kept: tiles === undefined ? null : keptTiles(definition, range, grid, set.partials),
@@ -266,12 +292,12 @@ ORDER BY ${[...keys.map(({ own }) => own), 'point'].join(', ')}`,
       )}`
     },
     counts: (table, ranges) => {
-      const values = ranges.map(
-        ({ from: low, to: high }, index) => `(${index}, ${grid.pointFrom(low)}, ${grid.pointFrom(high)})`,
-      )
-      return `SELECT range, CAST(sum(least(next_point, last) - greatest(point, first)) AS BIGINT) AS count
-FROM ${table} JOIN (VALUES ${values.join(', ')}) AS ranges(range, first, last) ON point < last AND next_point > first
-GROUP BY range`
+      const counts = ranges.map(({ from: low, to: high }) => {
+        const [first, end] = [grid.pointFrom(low), grid.pointFrom(high)]
+        return `CAST(coalesce(sum(greatest(least(next_point, ${end}) - greatest(point, ${first}), 0)), 0) AS BIGINT)`
+      })
+      return `SELECT [${counts.join(', ')}] AS counts
+FROM ${table}`
     },
   }
   return {

@@ -10,38 +10,50 @@ import { entry, type Scope } from './window-request.ts'
 
 export const distinctTableName = (feature: FeatureDefinition): string => quoteIdentifier(`distinct ${feature.name}`)
 
+const sightingsName = (feature: FeatureDefinition): string => quoteIdentifier(`sightings ${feature.name}`)
+
 export interface DistinctRequest {
   readonly scope: Scope
-  readonly grid: Grid
   readonly hasLateEvents: boolean
 }
 
-/** Statement that makes the feature's distinct counts (entity, point, one column a window) from `events`, `entities` and `windowed`. */
-export function distinctTable(request: DistinctRequest, feature: FeatureDefinition, input: Input): string {
-  const { scope, grid, hasLateEvents } = request
+/** Statement that makes the tiles in which each entity saw each value, from `events` and `entities`. */
+export function sightingsTable(
+  { scope, hasLateEvents }: DistinctRequest,
+  feature: FeatureDefinition,
+  input: Input,
+): string {
   const keys = scope.keys.join(', ')
+  const time = hasLateEvents ? 'tile, seen' : 'tile'
+  const previous = hasLateEvents ? '' : ', lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous'
+  return `CREATE TEMP TABLE ${sightingsName(feature)} AS
+SELECT entity, value, ${time}${previous}
+FROM (
+  SELECT DISTINCT ${keys}, ${time}, ${valueColumn(input)} AS value
+  FROM events
+  WHERE ${valueColumn(input)} IS NOT NULL
+)
+JOIN ${scope.table('entities')} USING (${keys})`
+}
+
+/** Statement that makes the feature's distinct counts (entity, point, one column a window) from its sightings and `windowed`. */
+export function distinctTable(
+  { scope, hasLateEvents }: DistinctRequest,
+  feature: FeatureDefinition,
+  grid: Grid,
+): string {
   const { first, end } = grid
   const windows = feature.windows.map((text) => grid.windows.get(text) as Window)
   const sums = windows.map(
     ({ text }, index) =>
       `    sum(sum(change) FILTER (WHERE window_index = ${index})) OVER up_to_point AS ${quoteIdentifier(featureColumn(feature, text))}`,
   )
+  const sightings = sightingsName(feature)
   const counted = windows.map((window, index) =>
-    hasLateEvents ? lateStays(window, index, end) : stays(window, index, end),
+    hasLateEvents ? lateStays(window, index, end, sightings) : stays(window, index, end, sightings),
   )
-  const time = hasLateEvents ? 'tile, seen' : 'tile'
-  const previous = hasLateEvents ? '' : ', lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous'
   return `CREATE TEMP TABLE ${distinctTableName(feature)} AS
-WITH sightings AS (
-  SELECT entity, value, ${time}${previous}
-  FROM (
-    SELECT DISTINCT ${keys}, ${time}, ${valueColumn(input)} AS value
-    FROM events
-    WHERE ${valueColumn(input)} IS NOT NULL
-  )
-  JOIN ${scope.table('entities')} USING (${keys})
-),
-stays AS (
+WITH stays AS (
 ${counted.join('\n  UNION ALL\n')}
 ),
 changes AS (
@@ -71,20 +83,20 @@ FROM counts
 WHERE is_row`
 }
 
-function stays({ width, offset }: Window, index: number, end: bigint): string {
+function stays({ width, offset }: Window, index: number, end: bigint, sightings: string): string {
   const enters = `tile + ${offset + 1n}`
   if (width === null) {
-    return `  SELECT entity, ${index} AS window_index, ${enters} AS enters, ${end} AS leaves FROM sightings WHERE previous IS NULL`
+    return `  SELECT entity, ${index} AS window_index, ${enters} AS enters, ${end} AS leaves FROM ${sightings} WHERE previous IS NULL`
   }
   const by = width + offset + 1n
-  return `  SELECT entity, ${index} AS window_index, greatest(${enters}, coalesce(previous + ${by}, 0)) AS enters, tile + ${by} AS leaves FROM sightings`
+  return `  SELECT entity, ${index} AS window_index, greatest(${enters}, coalesce(previous + ${by}, 0)) AS enters, tile + ${by} AS leaves FROM ${sightings}`
 }
 
 /** Sightings enter when they are known, which need not be their order in time. */
-function lateStays({ width, offset }: Window, index: number, end: bigint): string {
+function lateStays({ width, offset }: Window, index: number, end: bigint, sightings: string): string {
   const enters = entry(offset + 1n, true)
   const leaves = width === null ? String(end) : `tile + ${width + offset + 1n}`
   return `  SELECT entity, ${index} AS window_index, greatest(enters, coalesce(max(leaves) OVER (PARTITION BY entity, value ORDER BY enters, leaves ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) AS enters, leaves
-  FROM (SELECT entity, value, ${enters} AS enters, ${leaves} AS leaves FROM sightings)
+  FROM (SELECT entity, value, ${enters} AS enters, ${leaves} AS leaves FROM ${sightings})
   WHERE enters < leaves`
 }

@@ -1,6 +1,6 @@
 /** Features that are computed over the same windows of the same entities: how the tables are made that their values come from. */
 import { countAggregates, featureColumn, type FeatureDefinition } from '../definition/index.ts'
-import { distinctTable, distinctTableName } from './distinct.ts'
+import { distinctTable, distinctTableName, sightingsTable } from './distinct.ts'
 import { entitiesTable } from './events.ts'
 import { listGroups, listTable, type ListGroup } from './lists.ts'
 import type { Inputs } from './inputs.ts'
@@ -17,7 +17,7 @@ import {
 import { quoteIdentifier, quoteString } from './quote.ts'
 import type { Grid } from './time-grid.ts'
 import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
-import { tilesTable, windowedTable, type TileCounts } from './windowed.ts'
+import { tilesTable, windowedBytes, windowedTable, type TileCounts } from './windowed.ts'
 
 /** One column of a feature, over one window. */
 export interface ValueColumn {
@@ -36,8 +36,12 @@ export interface FeatureSet {
   readonly tiles: readonly string[]
   /** How many times the statements read the events, beside for their entities. */
   readonly reads: number
-  /** @param counts of the tiles, see `tileCountsQuery` */
-  readonly windows: (counts: TileCounts | null) => readonly string[]
+  /** @param counts of the tiles, see `tileCountsQuery`; @param part of the grid, else the whole: the tiles are gone then, unless they are kept */
+  readonly windows: (counts: TileCounts | null, part?: Grid) => readonly string[]
+  /** Drops what `windows` made of a part; null where it needs the events themselves. */
+  readonly dropPart: readonly string[] | null
+  /** About how many bytes the windows of the whole grid take at most. */
+  readonly windowsBytes: (counts: TileCounts) => number
   readonly columns: readonly ValueColumn[]
   /** Joins to `windowed` that the held values need. */
   readonly joins: readonly string[]
@@ -106,16 +110,25 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   }
   const timed = groups.filter(({ isTimed }) => isTimed)
   return {
-    tiles: [entitiesTable(scope, tiles === 'taken'), tilesTable(windowed, tiles === 'taken')],
+    tiles: [
+      entitiesTable(scope, tiles === 'taken'),
+      tilesTable(windowed, tiles === 'taken'),
+      ...distinct.map((feature) => sightingsTable({ scope, hasLateEvents }, feature, context.inputs.of(feature))),
+    ],
     // A list is made from values and from their counts.
     reads: 1 + distinct.length + 2 * groups.length,
-    windows: (counts) => [
-      ...windowedTable(windowed, counts),
-      // What is merged is in the way of what comes: only tiles that are kept are needed again.
-      ...(tiles === 'made' ? [`DROP TABLE ${scope.table('tiles')}`] : []),
-      ...distinct.map((feature) => distinctTable({ scope, grid, hasLateEvents }, feature, context.inputs.of(feature))),
-      ...groups.map((group) => listTable(group, grid, scope, context)),
+    windows: (counts, part) => [
+      ...windowedTable({ ...windowed, grid: part ?? grid }, counts),
+      // What is merged is in the way of what comes: only tiles that are kept, or of which other parts are made, are needed again.
+      ...(tiles === 'made' && part === undefined ? [`DROP TABLE ${scope.table('tiles')}`] : []),
+      ...distinct.map((feature) => distinctTable({ scope, hasLateEvents }, feature, part ?? grid)),
+      ...groups.map((group) => listTable(group, part ?? grid, scope, context)),
     ],
+    dropPart:
+      groups.length > 0
+        ? null
+        : [scope.table('windowed'), ...distinct.map(distinctTableName)].map((table) => `DROP TABLE ${table}`),
+    windowsBytes: (counts) => windowedBytes(windowed, counts),
     columns: plans.flatMap((plan) => plan.feature.windows.map((text) => valueColumn(plan, text, timed))),
     joins: [
       ...distinct.map((feature) => `LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`),

@@ -5,6 +5,7 @@ export {
   compileSlice,
   rowOrder,
   type CompiledSlice,
+  type SliceParts,
   type SliceRange,
   type SliceTiles,
   type Spans,

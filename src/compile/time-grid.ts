@@ -27,6 +27,8 @@ export interface Grid {
   /** The rows' points are among those in `[first, end)`. */
   readonly first: bigint
   readonly end: bigint
+  /** Whether they are some of the slice's points only. */
+  readonly isPart?: boolean
   /** Tiles from the first that is read to the last point. */
   readonly span: bigint
   /** Event times that the rows may see: `[readFrom, readTo)`. */

@@ -14,15 +14,16 @@ import { entry, mergedColumn, type WindowPartials, type WindowRequest } from './
 /** Tiles that a window may hold on average for them to be merged one by one. */
 const mostTilesInWindow = 12
 
-/** How many tiles there are, and the sum over all entities of the square of theirs. */
+/** How many entities and tiles there are, and the sum over all entities of the square of their tiles. */
 export interface TileCounts {
+  readonly entities: number
   readonly tiles: number
   readonly squares: number
 }
 
 /** Query of one row of `TileCounts`. */
 export const tileCountsQuery =
-  'SELECT CAST(coalesce(sum(n), 0) AS DOUBLE) AS tiles, CAST(coalesce(sum(n * n), 0) AS DOUBLE) AS squares FROM (SELECT count(*) AS n FROM tiles GROUP BY entity)'
+  'SELECT CAST(count(*) AS DOUBLE) AS entities, CAST(coalesce(sum(n), 0) AS DOUBLE) AS tiles, CAST(coalesce(sum(n * n), 0) AS DOUBLE) AS squares FROM (SELECT count(*) AS n FROM tiles GROUP BY entity)'
 
 /**
  * Statements that make `windowed` (entity, point, next_point, merged partials) from `tiles`: each row holds from `point` to before
@@ -80,21 +81,36 @@ function holds({ width, offset }: Window, tile = 'tile', point = 'point'): strin
   ]
 }
 
-function windowedByChange({ scope, grid, windows, hasLateEvents, points: kind }: WindowRequest): string {
+/** SQL of the points at which a tile may change an entity's values. */
+function changePoints({ windows, hasLateEvents, points: kind }: WindowRequest): string[] {
+  // A row that follows an event does so at once, whatever the windows' offsets.
+  if (kind === 'events') return ['tile + 1']
+  const enters = new Set(windows.map(({ window }) => entry(window.offset + 1n, hasLateEvents)))
+  const leaves = new Set(
+    windows.flatMap(({ window: { width, offset: by } }) => (width === null ? [] : [width + by + 1n])),
+  )
+  return [...enters, ...[...leaves].map((by) => `tile + ${by}`)]
+}
+
+/** Bytes that a merged partial takes, roughly. */
+const partialBytes = 16
+
+/** About how many bytes `windowed` takes at most. */
+export function windowedBytes(request: WindowRequest, { entities, tiles }: TileCounts): number {
+  const { grid, windows } = request
+  const rows = Math.min(tiles * changePoints(request).length, entities * Number(grid.end - grid.first))
+  return rows * partialBytes * (3 + windows.reduce((sum, { partials }) => sum + partials.length, 0))
+}
+
+function windowedByChange(request: WindowRequest): string {
+  const { scope, grid, windows, hasLateEvents, points: kind } = request
   const onChange = kind === 'events'
   const tiles = scope.table('tiles')
-  const { first, end } = grid
+  const { first, end, isPart = false } = grid
   const { back, offset } = hull(windows)
-  // A row that follows an event does so at once, whatever the windows' offsets.
-  const enters = onChange
-    ? ['tile + 1']
-    : [...new Set(windows.map(({ window }) => entry(window.offset + 1n, hasLateEvents)))]
-  const leaves = onChange
-    ? []
-    : [...new Set(windows.flatMap(({ window: { width, offset: by } }) => (width === null ? [] : [width + by + 1n])))]
   // It is there only if its event is known by then.
   const entering = onChange && hasLateEvents ? ' WHERE seen = tile' : ''
-  const points = [...enters, ...leaves.map((by) => `tile + ${by}`)]
+  const points = changePoints(request)
   const isHull = ({ window }: WindowPartials): boolean =>
     window.offset === offset && (back === null ? window.width === null : window.width === back - offset)
   const merged = windows.flatMap((one) =>
@@ -106,10 +122,12 @@ function windowedByChange({ scope, grid, windows, hasLateEvents, points: kind }:
   const seen = hasLateEvents ? ['seen < point'] : []
   // Joined within stretches of a window's length, else every tile of an entity would meet every point of it.
   const stretch = back === null || end - first <= 3n * back ? null : back
+  // Of a part of the slice, other tiles than its own are in the way.
+  const own = isPart && back !== null ? ` WHERE tile >= ${first - back} AND tile < ${end}` : ''
   const pieces =
     stretch === null
-      ? `SELECT *, tile AS piece FROM ${tiles}`
-      : `SELECT *, tile AS piece, unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch FROM ${tiles}`
+      ? `SELECT *, tile AS piece FROM ${tiles}${own}`
+      : `SELECT *, tile AS piece, unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch FROM ${tiles}${own}`
   const joined = [
     'changes.entity = pieces.entity',
     ...(stretch === null ? [] : [`stretch = point // ${stretch}`]),

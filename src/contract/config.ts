@@ -67,7 +67,7 @@ export const configSchema = z.strictObject({
       /** Slices that one worker computes at once; by default one a core. */
       slicesPerWorker: z.int().min(1).max(256).optional(),
       /** Source bytes (of the columns read, uncompressed, estimated) that one slice may read. */
-      sliceInputBytes: bytes.prefault('40MB'),
+      sliceInputBytes: bytes.prefault('80MB'),
       /** Attempts at a step while storage, catalog or Temporal is away, from half a second to a minute apart: 36 take half an hour. */
       attempts: z.int().min(1).max(36).default(36),
       /** Days that an unpublished branch is kept. */

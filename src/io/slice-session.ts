@@ -11,16 +11,32 @@ import {
   validSince,
   type CompiledJoin,
   type CompiledSlice,
+  type SliceParts,
   type SliceRange,
+  type Stretch,
   type TileCounts,
 } from '../compile/index.ts'
 import { formatInstant, HindcastError } from '../contract/index.ts'
 import type { ViewDefinition } from '../definition/index.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 
+/** A slice's rows: all of them in `select`, or part by part in `spans`. */
+export interface ComputedSlice extends CompiledSlice {
+  /** Null where all are there. */
+  readonly inParts: ComputedParts | null
+}
+
+export interface ComputedParts {
+  /** In how many parts of about the same length the slice is to be taken. */
+  readonly count: number
+  /** Makes what `spans` gives between these feature times, in place of what was made before. */
+  make(part: Stretch): Promise<void>
+}
+
 /**
  * Computes a slice up to its rows, which are then `select` ordered by `orderBy`. The session has the source's columns in `source_rows`, and
  * those of each join's table in its `dimensionRelation`.
+ * @param partBytes about how much the rows of all windows may take before they are made in parts
  * @throws what the engine says of the definition's expressions and the data; INPUT_INVALID for two rows of a dimension with one key
  */
 export async function computeInSession(
@@ -28,7 +44,8 @@ export async function computeInSession(
   definition: ViewDefinition,
   range: SliceRange,
   options: QueryOptions = {},
-): Promise<CompiledSlice> {
+  partBytes = Infinity,
+): Promise<ComputedSlice> {
   for (const dimension of compileDimensions(definition, range)) {
     await db.run(dimension.statement, options)
     const [twice] = await db.rows<Readonly<Record<string, unknown>>>(dimension.duplicate, options)
@@ -44,8 +61,30 @@ export async function computeInSession(
   const compiled = compileSlice(definition, range, facts)
   for (const statement of compiled.tiles) await db.run(statement, options)
   const [counts = null] = await db.rows<TileCounts>(tileCountsQuery, options)
+  const { parts } = compiled
+  const bytes = parts === null || counts === null ? 0 : parts.bytes(counts)
+  if (parts !== null && counts !== null && bytes > partBytes)
+    return { ...compiled, inParts: partsOf(db, parts, counts, Math.ceil(bytes / partBytes), options) }
   for (const statement of compiled.windows(counts)) await db.run(statement, options)
-  return compiled
+  return { ...compiled, inParts: null }
+}
+
+function partsOf(
+  db: DuckDb,
+  parts: SliceParts,
+  counts: TileCounts,
+  count: number,
+  options: QueryOptions,
+): ComputedParts {
+  let isMade = false
+  return {
+    count,
+    make: async (part) => {
+      for (const statement of isMade ? parts.drop : []) await db.run(statement, options)
+      isMade = true
+      for (const statement of parts.windows(counts, part)) await db.run(statement, options)
+    },
+  }
 }
 
 /** Values of a key may be long. */

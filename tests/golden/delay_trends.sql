@@ -32,6 +32,8 @@ FROM (
 ) AS tiles_by_key
 JOIN entities USING (key_1);
 
+DROP VIEW events;
+
 CREATE TEMP TABLE windowed AS
 WITH changes AS (
   SELECT entity, point, lead(point, 1, 11358) OVER (PARTITION BY entity ORDER BY point) AS next_point
@@ -55,8 +57,6 @@ GROUP BY changes.entity, point
 HAVING bool_or((piece >= point - 2 AND piece < point) OR (piece >= point - 3 AND piece < point - 1));
 
 DROP TABLE tiles;
-
-DROP VIEW events;
 
 WITH held AS (
   SELECT

@@ -39,6 +39,17 @@ FROM (
 ) AS tiles_by_key
 JOIN entities USING (key_1);
 
+CREATE TEMP TABLE "sightings destinations" AS
+SELECT entity, value, tile, lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous
+FROM (
+  SELECT DISTINCT key_1, tile, "value of destination" AS value
+  FROM events
+  WHERE "value of destination" IS NOT NULL
+)
+JOIN entities USING (key_1);
+
+DROP VIEW events;
+
 CREATE TEMP TABLE blocks AS
 WITH blocks_1 AS (SELECT entity, tile AS piece, "count of rows", "count of delay", "sum of delay", "max of delay", "count of late", "last of delay", "squares of delay" FROM tiles),
 blocks_4 AS (
@@ -109,19 +120,10 @@ DROP TABLE blocks;
 DROP TABLE tiles;
 
 CREATE TEMP TABLE "distinct destinations" AS
-WITH sightings AS (
-  SELECT entity, value, tile, lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous
-  FROM (
-    SELECT DISTINCT key_1, tile, "value of destination" AS value
-    FROM events
-    WHERE "value of destination" IS NOT NULL
-  )
-  JOIN entities USING (key_1)
-),
-stays AS (
-  SELECT entity, 0 AS window_index, greatest(tile + 1, coalesce(previous + 8, 0)) AS enters, tile + 8 AS leaves FROM sightings
+WITH stays AS (
+  SELECT entity, 0 AS window_index, greatest(tile + 1, coalesce(previous + 8, 0)) AS enters, tile + 8 AS leaves FROM "sightings destinations"
   UNION ALL
-  SELECT entity, 1 AS window_index, greatest(tile + 1, coalesce(previous + 29, 0)) AS enters, tile + 29 AS leaves FROM sightings
+  SELECT entity, 1 AS window_index, greatest(tile + 1, coalesce(previous + 29, 0)) AS enters, tile + 29 AS leaves FROM "sightings destinations"
 ),
 changes AS (
   SELECT entity, window_index, greatest(enters, 11354) AS point, 1 AS change, false AS is_row
@@ -149,8 +151,6 @@ counts AS (
 SELECT * EXCLUDE (is_row)
 FROM counts
 WHERE is_row;
-
-DROP VIEW events;
 
 WITH held AS (
   SELECT

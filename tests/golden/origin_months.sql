@@ -32,6 +32,8 @@ FROM (
 ) AS tiles_by_key
 JOIN entities USING (key_1);
 
+DROP VIEW events;
+
 CREATE TEMP TABLE blocks AS
 WITH blocks_1 AS (SELECT entity, tile AS piece, "count of rows", "max of delay" FROM tiles),
 blocks_4 AS (
@@ -159,8 +161,6 @@ GROUP BY entity, point;
 DROP TABLE blocks;
 
 DROP TABLE tiles;
-
-DROP VIEW events;
 
 WITH held AS (
   SELECT

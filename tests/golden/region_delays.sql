@@ -60,6 +60,8 @@ FROM (
 ) AS tiles_by_key
 JOIN entities USING (key_1, key_2);
 
+DROP TABLE events;
+
 CREATE TEMP TABLE windowed AS
 WITH changes AS (
   SELECT entity, point, lead(point, 1, 11356) OVER (PARTITION BY entity ORDER BY point) AS next_point
@@ -83,8 +85,6 @@ JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 7 AND piece <
 GROUP BY changes.entity, point;
 
 DROP TABLE tiles;
-
-DROP TABLE events;
 
 WITH held AS (
   SELECT

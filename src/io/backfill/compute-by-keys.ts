@@ -34,7 +34,7 @@ export async function computeByKeys(
       options.onProgress?.({ phase: 'share', share: share + 1, shares: of })
       const path = join(mergingScratch, `share-${share}.parquet`)
       await runtime.withEngine(async (db, scratchDir) => {
-        await using rows = await sliceRows(runtime, db, plan, part, engine, { share, of })
+        await using rows = await sliceRows(runtime, db, plan, part, engine, { share: { share, of } })
         rejectedRows += rows.rejectedRows
         const written = await writePartitions(db, {
           ...writeRequest(plan, slice, options),

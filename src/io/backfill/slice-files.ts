@@ -30,6 +30,9 @@ export const engineOptions = ({ signal }: StepOptions): QueryOptions => ({
   otherwise: 'DEFINITION_INVALID',
 })
 
+/** What the windows of a slice may take, for each of its threads, before they are made in parts: little of what an engine may have. */
+const partBytes = 128 * 2 ** 20
+
 /** Computes a slice in one engine. */
 export async function computeFiles(
   runtime: Runtime,
@@ -45,7 +48,7 @@ export async function computeFiles(
       const { inSpan = inNoSpan } = options
       const about = { 'hindcast.view': plan.summary.view, 'hindcast.partitions': slice.partitions.length }
       await using rows = await inSpan('read', { ...about, 'hindcast.input_rows': slice.inputRows }, () =>
-        sliceRows(runtime, db, plan, slice, engine),
+        sliceRows(runtime, db, plan, slice, engine, { partBytes: partBytes * options.threads }),
       )
       const files = await inSpan('write', about, () =>
         writeComputedRows(db, rows, {

@@ -13,7 +13,7 @@ import { and, greaterThanOrEqual, lessThan, planScan } from '../../iceberg/index
 import { tableIdentifier } from '../catalog-names.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
-import { computeInSession } from '../slice-session.ts'
+import { computeInSession, type ComputedSlice } from '../slice-session.ts'
 import { tableRelation, type TableRelation } from '../table-read.ts'
 import { joinDimensions } from './join-dimensions.ts'
 import type { BackfillPlan } from './plan.ts'
@@ -31,7 +31,8 @@ interface Range {
 /** The rows of a slice as SQL, and what they need in the engine, which goes with it. */
 export interface SliceRows extends AsyncDisposable {
   readonly select: string
-  readonly spans: CompiledSlice['spans']
+  readonly spans: ComputedSlice['spans']
+  readonly inParts: ComputedSlice['inParts']
   /** Source rows in the slice's range that have no key. */
   readonly rejectedRows: number
   /** What its tiles leave in their table; null where they cannot be kept. */
@@ -41,7 +42,8 @@ export interface SliceRows extends AsyncDisposable {
 /**
  * Computes a slice's rows in an engine's session. Of a slice whose definition changed only what is new is computed, from the source columns
  * that it takes; the rest comes from the files that the table shows.
- * @param share of the entities, where not all at once; nothing is carried over then
+ * @param how.share of the entities, where not all at once; nothing is carried over then
+ * @param how.partBytes see `computeInSession`; what is carried over is made at once
  * @throws what the engine says of the definition and the data; SNAPSHOT_NOT_FOUND when what is carried over has expired since the plan
  */
 export async function sliceRows(
@@ -50,8 +52,9 @@ export async function sliceRows(
   plan: BackfillPlan,
   slice: PlannedSlice,
   options: QueryOptions,
-  share?: EntityShare,
+  how: { readonly share?: EntityShare; readonly partBytes?: number } = {},
 ): Promise<SliceRows> {
+  const { share, partBytes = Infinity } = how
   await using stack = new AsyncDisposableStack()
   const range = sliceRange(plan.definition.partitionBy, slice)
   const carried = slice.isCarried === true ? (plan.carried ?? null) : null
@@ -68,29 +71,29 @@ export async function sliceRows(
           { ...range, ...(share === undefined ? {} : { share }) },
           definition,
           options,
+          carried === null ? partBytes : Infinity,
         )
   if (computed !== null) stack.use(computed)
   const rejectedRows = computed?.rejectedRows ?? 0
-  const done = (select: string, spans: CompiledSlice['spans']): SliceRows => {
+  const done = ({ select, spans, inParts }: Pick<SliceRows, 'select' | 'spans' | 'inParts'>): SliceRows => {
     const held = stack.move()
     return {
       select,
       spans,
+      inParts,
       rejectedRows,
       kept: computed?.kept ?? null,
       [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
     }
   }
-  if (carried === null) return done(computed?.select ?? '', computed?.spans ?? null)
+  if (carried === null) return done(computed ?? { select: '', spans: null, inParts: null })
   const relation = stack.use(await carriedRelation(runtime, db, plan, range, carried, options))
-  return done(
-    carriedSelect(plan.definition, {
-      computed: computed?.select ?? null,
-      carried: `FROM ${relation.sql}`,
-      columns: carried.columns,
-    }),
-    null,
-  )
+  const select = carriedSelect(plan.definition, {
+    computed: computed?.select ?? null,
+    carried: `FROM ${relation.sql}`,
+    columns: carried.columns,
+  })
+  return done({ select, spans: null, inParts: null })
 }
 
 async function computedRows(
@@ -101,6 +104,7 @@ async function computedRows(
   range: Range & { readonly share?: EntityShare },
   definition: ViewDefinition,
   options: QueryOptions,
+  partBytes: number,
 ): Promise<SliceRows> {
   await using stack = new AsyncDisposableStack()
   const ofTiles = await keptRelation(runtime, db, plan, slice.tiles?.read ?? [], options)
@@ -110,14 +114,16 @@ async function computedRows(
   if (ofTiles !== null) await db.run(`CREATE TEMP VIEW kept_tiles AS FROM ${ofTiles.sql}`, options)
   const tiles = sliceTiles(slice, ofTiles !== null)
   const ofSlice = { ...range, ...shapes, ...(tiles === null ? {} : { tiles }) }
-  const { select, spans, rejected, kept } = await computeInSession(db, definition, ofSlice, options)
+  const computed = await computeInSession(db, definition, ofSlice, options, partBytes)
   // Rows without a key have no share.
   const isCounted = (range.share?.share ?? 0) === 0
-  const [counted] = isCounted ? await db.rows<{ rejected: bigint | number }>(rejected, options) : []
+  const [counted] = isCounted ? await db.rows<{ rejected: bigint | number }>(computed.rejected, options) : []
   const held = stack.move()
+  const { select, spans, inParts, kept } = computed
   return {
     select,
     spans,
+    inParts,
     rejectedRows: Number(counted?.rejected ?? 0),
     kept,
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),

@@ -1,4 +1,5 @@
-import { rowOrder, type Spans } from '../../compile/index.ts'
+import { rowOrder, type Spans, type Stretch } from '../../compile/index.ts'
+import type { ComputedSlice } from '../slice-session.ts'
 import type { ViewDefinition } from '../../definition/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
@@ -14,23 +15,35 @@ export interface RowsRequest extends Omit<WriteRequest, 'query' | 'sortBy'> {
 /** Writes the rows of partitions as their files, by spans where there are any, else sorted. The files are the same either way. */
 export async function writeComputedRows(
   db: DuckDb,
-  { select, spans }: { readonly select: string; readonly spans: Spans | null },
+  { select, spans, inParts }: Pick<ComputedSlice, 'select' | 'spans' | 'inParts'>,
   { definition, ordinals, ...request }: RowsRequest,
 ): Promise<DataFile[]> {
   if (spans === null) return writePartitions(db, { ...request, query: select, sortBy: rowOrder(definition) })
   const written: DataFile[] = []
   let rowsWritten = 0n
-  for (let first = 0; first < ordinals.length; first += stretchPartitions) {
-    const stretch = ordinals.slice(first, first + stretchPartitions)
-    const files = await writeStretch(db, spans, stretch, {
-      definition,
-      ...request,
-      onProgress: (rows) => request.onProgress?.(rowsWritten + rows),
-    })
-    for (const file of files) rowsWritten += file.recordCount
-    written.push(...files)
+  const parts = inParts === null ? [ordinals] : cut(ordinals, Math.ceil(ordinals.length / inParts.count))
+  for (const part of parts) {
+    await inParts?.make(rangeOf(definition, part))
+    for (const stretch of cut(part, stretchPartitions)) {
+      const files = await writeStretch(db, spans, stretch, {
+        definition,
+        ...request,
+        onProgress: (rows) => request.onProgress?.(rowsWritten + rows),
+      })
+      for (const file of files) rowsWritten += file.recordCount
+      written.push(...files)
+    }
   }
   return written
+}
+
+const cut = <T>(items: readonly T[], length: number): (readonly T[])[] =>
+  Array.from({ length: Math.ceil(items.length / length) }, (_, n) => items.slice(n * length, (n + 1) * length))
+
+/** The feature times of neighbouring partitions. */
+function rangeOf({ partitionBy }: ViewDefinition, ordinals: readonly number[]): Stretch {
+  const [first = 0, last = first] = [ordinals[0], ordinals.at(-1)]
+  return { from: partitionAt(partitionBy, first).from, to: partitionAt(partitionBy, last).to }
 }
 
 /** Partitions whose rows come from one table of spans: each scans all of it. */
@@ -48,20 +61,20 @@ async function writeStretch(
     ...(signal === undefined ? {} : { signal }),
     ...(otherwise === undefined ? {} : { otherwise }),
   }
-  const rangeOf = (ordinal: number) => partitionAt(definition.partitionBy, ordinal)
-  const ranges = ordinals.map(rangeOf)
-  const rowsOf = (first: number, last: number): string => spans.rows('spans', rangeOf(first).from, rangeOf(last).to)
-  const [first, last] = [ranges[0], ranges.at(-1)]
-  if (first === undefined || last === undefined) return []
-  await db.run(`CREATE OR REPLACE TABLE spans AS ${spans.between(first.from, last.to)}`, options)
-  const counted = await db.rows<{ range: number; count: bigint }>(spans.counts('spans', ranges), options)
-  const counts = new Map(counted.map(({ range, count }) => [range, count]))
+  const rowsOf = (...keys: readonly number[]): string => {
+    const { from, to } = rangeOf(definition, keys)
+    return spans.rows('spans', from, to)
+  }
+  const ranges = ordinals.map((ordinal) => rangeOf(definition, [ordinal]))
+  const whole = rangeOf(definition, ordinals)
+  await db.run(`CREATE OR REPLACE TABLE spans AS ${spans.between(whole.from, whole.to)}`, options)
+  const [counted] = await db.rows<{ counts: readonly bigint[] }>(spans.counts('spans', ranges), options)
   return writePartitionQueries(db, {
     ...request,
     partitions: ordinals.map((ordinal, index) => ({
       key: ordinal,
-      query: rowsOf(ordinal, ordinal),
-      count: counts.get(index) ?? 0n,
+      query: rowsOf(ordinal),
+      count: counted?.counts[index] ?? 0n,
     })),
     together: rowsOf,
   })

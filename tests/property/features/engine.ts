@@ -9,7 +9,7 @@ import { duckDbType } from '../../../src/io/duckdb-types.ts'
 import { openDuckDb, type DuckDb } from '../../../src/io/duckdb.ts'
 import { localFiles, toUri } from '../../../src/io/files/index.ts'
 import { writeComputedRows } from '../../../src/io/backfill/write-rows.ts'
-import { computeInSession } from '../../../src/io/slice-session.ts'
+import { computeInSession, type ComputedSlice } from '../../../src/io/slice-session.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { decimalScale, type Row, type Value } from './oracle/values.ts'
 import type { PlainTable, Table } from './outcome.ts'
@@ -62,11 +62,12 @@ export async function openEngine({
   const scratch = await tempDir()
   const db = await openDuckDb({ threads, memoryLimit: '1GB', tempDirectory: scratch.path })
   if (sortsToJoin) await db.run('SET asof_loop_join_threshold = 0')
-  const start: (...of: Parameters<Engine['compute']>) => Promise<CompiledSlice> = async (
+  const start: (...of: [...Parameters<Engine['compute']>, partBytes?: number]) => Promise<ComputedSlice> = async (
     view,
     table,
     output,
     range,
+    partBytes = Infinity,
   ) => {
     const names = requiredColumns(view, Object.keys(table.types))
     const types = Object.fromEntries(names.map((name) => [name, table.types[name] as PrimitiveType]))
@@ -84,7 +85,7 @@ export async function openEngine({
       ]),
     )
     const shapes = { sourceSchema: schemaOf(types), dimensions, outputSchema: schemaOf(output) }
-    return computeInSession(db, view, { ...range, ...shapes, rereads: !holdsEvents })
+    return computeInSession(db, view, { ...range, ...shapes, rereads: !holdsEvents }, {}, partBytes)
   }
   return {
     compute: async (view, table, output, range) => {
@@ -101,13 +102,13 @@ export async function openEngine({
       return { rows, rejected: rejected?.rejected ?? 0n }
     },
     hashes: async (view, table, output, range) => {
-      const compiled = await start(view, table, output, range)
+      const compiled = await start(view, table, output, range, sortsRows ? Infinity : 1)
       await using folder = await tempDir()
       const schema = schemaOf(output)
-      const { select, spans } = compiled
+      const { select, spans, inParts } = compiled
       const files = await writeComputedRows(
         db,
-        { select, spans: sortsRows ? null : spans },
+        { select, spans: sortsRows ? null : spans, inParts },
         {
           definition: { ...view, partitionBy: 'day' },
           ordinals: Array.from(
@@ -157,12 +158,12 @@ async function requireSameBySpans(
     { from, to: cut },
     { from: cut, to },
   ]
-  const counted = await sibling.rows<{ range: number; count: bigint }>(spans.counts('spans', ranges))
+  const [counted] = await sibling.rows<{ counts: readonly bigint[] }>(spans.counts('spans', ranges))
   for (const [index, { from: low, to: high }] of ranges.entries()) {
     const found = await sibling.rows(`SELECT ${casts.join(', ')} FROM (${spans.rows('spans', low, high)})`)
     const wanted = rows.filter(({ feature_time: at }) => typeof at === 'bigint' && at >= low && at < high)
     expect(found).toEqual(wanted)
-    expect(counted.find(({ range }) => range === index)?.count ?? 0n).toBe(BigInt(wanted.length))
+    expect(counted?.counts[index]).toBe(BigInt(wanted.length))
   }
 }
 

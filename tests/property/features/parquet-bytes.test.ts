@@ -6,7 +6,7 @@ import { cases, clockGrids } from './cases.ts'
 import { openEngine } from './engine.ts'
 import { expectedRows, mayBeRefused, outputTypes } from './outcome.ts'
 
-const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 40)
+const runs = Math.ceil(Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000) / 25)
 const day = 86_400_000_000n
 
 test(
