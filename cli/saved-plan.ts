@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { HindcastError, parseBackfillInput, type BackfillInput } from '../src/contract/index.ts'
 import type { BackfillPlan } from '../src/io/backfill/index.ts'
-import type { RangeOptions } from './commands/plan.ts'
 import { planDocument } from './plan-text.ts'
+import type { RangeOptions } from './range-options.ts'
 
 /** Saves a plan as `plan --json` shows it. */
 export async function savePlan(file: string, plan: BackfillPlan, input: BackfillInput): Promise<void> {

@@ -14,8 +14,8 @@ import { bytes, count, exitCodes, filePath, paint, plural, table, type ExitCode 
 import { ProgressDisplay } from '../progress.ts'
 import { followRun, hasWorker } from '../runs.ts'
 import { nullEventTimesLine, renderPlan } from '../plan-text.ts'
+import { backfillRequest, type RangeOptions } from '../range-options.ts'
 import { savedPlan } from '../saved-plan.ts'
-import { backfillRequest, type RangeOptions } from './plan.ts'
 
 interface BackfillOptions extends RangeOptions {
   readonly requireApproval?: boolean

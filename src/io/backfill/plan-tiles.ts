@@ -15,27 +15,13 @@ import {
   type Schema,
   type Table,
 } from '../../iceberg/index.ts'
-import { partitionOrdinal, type SourceFile } from '../../plan/index.ts'
+import { partitionOrdinal } from '../../plan/index.ts'
 import type { Runtime } from '../runtime.ts'
 import { describeTiles, type TileNeeds } from './describe-tiles.ts'
-import { slicePlanner } from './slice-tiles.ts'
+import { slicePlanner, type Needs, type TilesRequest } from './slice-tiles.ts'
 import { plainSchema } from './source-scan.ts'
-import type { PinnedSource } from './source.ts'
 import { loadIfExists, mainHead, tableLocation } from './target.ts'
 import { isTileTable, tileTableIdentifier } from './tile-table.ts'
-
-export interface TilesRequest {
-  readonly definition: ViewDefinition
-  readonly source: PinnedSource
-  readonly files: readonly SourceFile[]
-  readonly outputSchema: Schema
-  readonly engine: string
-  readonly slices: readonly PlannedSlice[]
-  /** Feature columns that carried slices do not compute. */
-  readonly carried: Readonly<Record<string, string>> | null
-  /** Whether tiles are left: not by runs on a former state of the source, which would take the place of newer ones. */
-  readonly keeps: boolean
-}
 
 export interface TilesPlan {
   readonly slices: readonly PlannedSlice[]
@@ -77,13 +63,6 @@ export async function planTiles(runtime: Runtime, request: TilesRequest): Promis
     tiles: { table: name, location, schema: plainSchema(schema), files: planner.files },
     summary: { table: name, ...planner.counts, problem: planner.problem() },
   }
-}
-
-/** What tiles of a view have. */
-export interface Needs {
-  readonly whole: TileNeeds
-  /** Of the slices that carry columns over; null where they compute nothing. */
-  readonly carried: TileNeeds | null
 }
 
 async function needsOf(runtime: Runtime, { definition, source, outputSchema, carried }: TilesRequest): Promise<Needs> {

@@ -14,10 +14,29 @@ import {
 } from '../../plan/index.ts'
 import { sha256 } from '../run-store.ts'
 import type { TileNeeds } from './describe-tiles.ts'
-import type { Needs, TilesRequest } from './plan-tiles.ts'
 import { sliceRange } from './slice-range.ts'
-import { sourceIdentities } from './source.ts'
+import { sourceIdentities, type PinnedSource } from './source.ts'
 import { columnsIn, tileSpec } from './tile-table.ts'
+
+export interface TilesRequest {
+  readonly definition: ViewDefinition
+  readonly source: PinnedSource
+  readonly files: readonly SourceFile[]
+  readonly outputSchema: Schema
+  readonly engine: string
+  readonly slices: readonly PlannedSlice[]
+  /** Feature columns that carried slices do not compute. */
+  readonly carried: Readonly<Record<string, string>> | null
+  /** Whether tiles are left: not by runs on a former state of the source, which would take the place of newer ones. */
+  readonly keeps: boolean
+}
+
+/** What tiles of a view have. */
+export interface Needs {
+  readonly whole: TileNeeds
+  /** Of the slices that carry columns over; null where they compute nothing. */
+  readonly carried: TileNeeds | null
+}
 
 export interface TileTableState {
   /** Event times that tiles may be of. */
