@@ -11,14 +11,13 @@ const execute = promisify(execFile)
  * git) a hash of those files.
  */
 export async function codeVersion(dir: string, files: readonly string[]): Promise<string> {
-  const git = (...args: string[]): Promise<string> =>
-    execute('git', ['-C', dir, ...args], { timeout: 5_000 }).then(({ stdout }) => stdout.trim())
+  // In one question: starting a program holds this one up.
+  const asked = ['status', '--porcelain=v2', '--branch', '--no-ahead-behind', '--', ...files]
   try {
-    const [commit, changed] = await Promise.all([
-      git('rev-parse', '--short=12', 'HEAD'),
-      git('status', '--porcelain', '--', ...files),
-    ])
-    return changed === '' ? `git:${commit}` : `git:${commit}+${await hashOf(dir, files)}`
+    const { stdout } = await execute('git', ['-C', dir, ...asked], { timeout: 5_000 })
+    const [, commit] = /^# branch\.oid ([0-9a-f]{12})/m.exec(stdout) ?? []
+    if (commit === undefined) throw new Error('there is no commit yet')
+    return /^[^#]/m.test(stdout) ? `git:${commit}+${await hashOf(dir, files)}` : `git:${commit}`
   } catch {
     return `files:${await hashOf(dir, files)}`
   }
