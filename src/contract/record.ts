@@ -74,6 +74,8 @@ export const buildRecordSchema = z.strictObject({
   /** Absent where nothing was computed: every slice was found finished. */
   cost: costSchema.optional(),
   audits: z.array(z.unknown()),
+  /** The snapshot that was audited: another one than `snapshotId` where `main` had moved, and the run's files were staged again on top. */
+  auditedSnapshotId: z.string().optional(),
   decision: z.unknown(),
   createdAt: z.string(),
 })

@@ -4,6 +4,7 @@ import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
+import { keptMeasurement, together } from './kept-audits.ts'
 import { measureAudit, type MeasureRequest } from './measure-audit.ts'
 import type { StepOptions } from './step-options.ts'
 import type { BackfillPlan } from './plan.ts'
@@ -13,7 +14,7 @@ import { filesByPartition, latestRecord, targetIdentifier } from './target.ts'
 /**
  * Runs one of the view's audits on a staged snapshot: on all its partitions that were computed from the present definition (others may lack a
  * column, or hold it with another meaning), and on those that the run wrote. The baseline is what the snapshot's parent shows in the same
- * partitions; where it shows nothing there, all that it shows.
+ * partitions; where it shows nothing there, all that it shows. What is known of partitions that the run did not write is not read again.
  */
 export async function runAudit(
   runtime: Runtime,
@@ -29,13 +30,20 @@ export async function runAudit(
     throw new HindcastError('SNAPSHOT_NOT_FOUND', `the staged snapshot ${request.snapshotId} is no longer in the table`)
   }
   const parent = staged.parentSnapshotId ?? null
-  const stagedFiles = await filesByPartition(runtime, table, staged.snapshotId)
+  const audited = plan.target.schema.fields.filter(({ name }) => 'column' in audit && name === audit.column)
+  const stagedFiles = await filesByPartition(
+    runtime,
+    table,
+    staged.snapshotId,
+    audited.map(({ id }) => id),
+  )
   const parentFiles = await filesByPartition(runtime, table, parent)
   const written = plan.slices.flatMap((slice) => slice.partitions.map(({ ordinal }) => ordinal))
   const isWritten = new Set(written)
   const record = await latestRecord(runtime, table.metadata, parent)
+  const keyOf = (ordinal: number): string => partitionAt(plan.definition.partitionBy, ordinal).key
   const kept = [...parentFiles.keys()].filter((ordinal) => {
-    const entry = record?.ledger[partitionAt(plan.definition.partitionBy, ordinal).key]
+    const entry = record?.ledger[keyOf(ordinal)]
     return entry?.definition === plan.fingerprint.data && !isWritten.has(ordinal)
   })
 
@@ -57,7 +65,14 @@ export async function runAudit(
         baseline: needsBaseline(audit) ? baselineOf(parentFiles, ordinals) : [],
       })
     const run = await measure(written)
-    return { run, snapshot: kept.length === 0 ? run : await measure([...kept, ...written]) }
+    if (kept.length === 0) return { run, snapshot: run }
+    const known = keptMeasurement(audit, {
+      partitions: kept.map((ordinal) => [keyOf(ordinal), stagedFiles.get(ordinal) ?? []]),
+      definition: plan.fingerprint.data,
+      schema: plan.target.schema,
+      record,
+    })
+    return { run, snapshot: known === null ? await measure([...kept, ...written]) : together(audit, known, run) }
   })
   return judge(audit, measurements)
 }

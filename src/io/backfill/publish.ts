@@ -91,6 +91,7 @@ async function writeRecord(
     ...mergeLedger(plan, await finishedSlices(runtime, plan), earlier),
     ...(request.cost === undefined || request.cost === null ? {} : { cost: request.cost }),
     audits: [...request.audits],
+    auditedSnapshotId: request.snapshotId,
     decision: request.decision,
     createdAt: new Date(runtime.now()).toISOString(),
   }

@@ -54,15 +54,19 @@ export function requireSpec(table: Table, wanted: PartitionSpec): void {
   })
 }
 
-/** The data files that a snapshot shows, by the ordinal of their partition, each list in the order of the paths. */
+/**
+ * The data files that a snapshot shows, by the ordinal of their partition, each list in the order of the paths.
+ * @param columns ids of fields whose null counts and bounds they keep
+ */
 export async function filesByPartition(
   runtime: Runtime,
   table: Table,
   snapshotId: bigint | null,
+  columns: readonly number[] = [],
 ): Promise<ReadonlyMap<number, readonly DataFile[]>> {
   const byOrdinal = new Map<number, DataFile[]>()
   if (snapshotId === null) return byOrdinal
-  const { tasks } = await planScan({ table, io: runtime.tableFiles(table), snapshotId })
+  const { tasks } = await planScan({ table, io: runtime.tableFiles(table), snapshotId, columns, boundsOnly: true })
   if (tasks.some(({ deletes }) => deletes.length > 0)) {
     throw new HindcastError(
       'FEATURE_UNSUPPORTED',
