@@ -9,7 +9,7 @@ import { checkFormatVersion, writtenVersion } from './format-version.ts'
 import { DataContent, EntryStatus, type DetachedManifest, type ManifestEntry, type ManifestFile } from './model.ts'
 import { manifestEntrySchema } from './avro-schemas.ts'
 import { metricReaders } from './metric-readers.ts'
-import { rowToEntry } from './read-entry.ts'
+import { rowToEntry, type PartitionPart } from './read-entry.ts'
 import { literalToAvro } from '../types/partition-values.ts'
 import { summarizePartitions } from './partition-summary.ts'
 import { rowIdInheritance } from './row-ids.ts'
@@ -177,7 +177,7 @@ export function manifestDecoder(
 ): (bytes: Uint8Array, manifestFile: ManifestFile) => ManifestEntry[] {
   const readers = metricReaders(columns, boundsOnly)
   const compiled = new WeakMap<AvroRecord, AvroReader<EntryRow>>()
-  const typesOf = entryTypes(context)
+  const partsOf = partitionParts(context)
   return (bytes, manifestFile) => {
     const { manifestPath } = manifestFile
     checkLength(bytes, manifestFile)
@@ -185,7 +185,7 @@ export function manifestDecoder(
       checkFormatVersion(header, manifestPath)
       const read = compiled.get(schema) ?? entryRowReader(schema, readers)
       compiled.set(schema, read)
-      const toEntry = entryReader(manifestFile, typesOf)
+      const toEntry = entryReader(manifestFile, partsOf)
       let index = 0
       return (input) => toEntry(read(input), index++)
     }).rows
@@ -201,23 +201,24 @@ export function checkLength(bytes: Uint8Array, { manifestPath, manifestLength }:
   throw manifestInvalid(manifestPath, `it has ${bytes.length} bytes, where the manifest list says ${manifestLength}`)
 }
 
-/** A partition spec, and the types of its fields where they are known. */
-interface EntryTypes {
-  readonly spec: PartitionSpec
-  readonly types: readonly (PrimitiveType | null)[]
-}
+/** What the partitions of a manifest are made of, looked up once for every spec. */
+export type PartitionParts = (manifest: ManifestFile) => readonly PartitionPart[]
 
-/** The types of a manifest's entries, looked up once for every spec. @throws MANIFEST_INVALID for a spec that the table does not have */
-export function entryTypes(context: ManifestContext): (manifest: ManifestFile) => EntryTypes {
-  const known = new Map<number, EntryTypes>()
+/** @throws MANIFEST_INVALID, what it returns, for a spec that the table does not have */
+export function partitionParts(context: ManifestContext): PartitionParts {
+  const known = new Map<number, readonly PartitionPart[]>()
   return ({ manifestPath, partitionSpecId }) => {
     const found = known.get(partitionSpecId)
     if (found !== undefined) return found
     const spec = context.partitionSpecs.find(({ specId }) => specId === partitionSpecId)
     if (spec === undefined) throw manifestInvalid(manifestPath, `the table has no partition spec ${partitionSpecId}`)
-    const types = { spec, types: partitionTypes(spec, schemasNewestFirst(context)) }
-    known.set(partitionSpecId, types)
-    return types
+    const types = partitionTypes(spec, schemasNewestFirst(context))
+    const parts = spec.fields.map(({ fieldId }, index): PartitionPart => ({
+      key: `f${fieldId}`,
+      type: types[index] ?? null,
+    }))
+    known.set(partitionSpecId, parts)
+    return parts
   }
 }
 
@@ -227,13 +228,13 @@ export function entryTypes(context: ManifestContext): (manifest: ManifestFile) =
  */
 export function entryReader(
   manifestFile: ManifestFile,
-  typesOf: (manifest: ManifestFile) => EntryTypes,
+  partsOf: PartitionParts,
 ): (row: EntryRow, index: number) => ManifestEntry {
-  const { spec, types } = typesOf(manifestFile)
+  const parts = partsOf(manifestFile)
   const withRowIds = rowIdInheritance(manifestFile)
   return (row, index) => {
     try {
-      const entry = rowToEntry(row, manifestFile, spec, types)
+      const entry = rowToEntry(row, manifestFile, parts)
       if ((entry.dataFile.content === DataContent.data) !== (manifestFile.content === 'data')) {
         throw new AvroError(`it is of content ${entry.dataFile.content} in a manifest of ${manifestFile.content}`)
       }

@@ -9,15 +9,13 @@ import {
   asRow,
   intOf,
   longOf,
+  optionalBytes,
   requiredLong,
   textOf,
-  valueOf,
 } from '../avro/rows.ts'
 import { AvroError } from '../avro/schema.ts'
-import { optionalBytes } from '../avro/rows.ts'
 import { literalFromAvro } from '../types/partition-values.ts'
 import type { PrimitiveType } from '../types/schema.ts'
-import type { PartitionSpec } from '../metadata/table-metadata.ts'
 import { fileOf, type EntryRow, type FileRow } from './entry-row.ts'
 import {
   EntryStatus,
@@ -28,18 +26,19 @@ import {
   type PartitionTuple,
 } from './model.ts'
 
+/** One field of a partition: where it stands in a row, and its type where that is known. */
+export interface PartitionPart {
+  readonly key: FieldKey
+  readonly type: PrimitiveType | null
+}
+
 const formats: ReadonlySet<string> = new Set(['PARQUET', 'AVRO', 'ORC', 'PUFFIN'])
 
 /**
  * The entry of a row, with what it inherits of the manifest.
  * @throws AvroError
  */
-export function rowToEntry(
-  row: EntryRow,
-  manifest: ManifestFile,
-  spec: PartitionSpec,
-  types: readonly (PrimitiveType | null)[],
-): ManifestEntry {
+export function rowToEntry(row: EntryRow, manifest: ManifestFile, parts: readonly PartitionPart[]): ManifestEntry {
   const status = intOf(row.f0, 'f0')
   if (status !== EntryStatus.existing && status !== EntryStatus.added && status !== EntryStatus.deleted)
     throw new AvroError(`its status is ${status}`)
@@ -48,14 +47,14 @@ export function rowToEntry(
   const inherited = status === EntryStatus.added || manifest.sequenceNumber === 0n ? manifest.sequenceNumber : null
   const sequenceNumber = asLong(row.f3, 'f3') ?? inherited
   const fileSequenceNumber = asLong(row.f4, 'f4') ?? inherited
-  const dataFile = rowToDataFile(fileOf(row), spec, types)
+  const dataFile = rowToDataFile(fileOf(row), parts)
   if (sequenceNumber === null) throw new AvroError('it is not ADDED and has no sequence number')
   return { status, snapshotId, sequenceNumber, fileSequenceNumber, dataFile }
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-function rowToDataFile(row: FileRow, spec: PartitionSpec, types: readonly (PrimitiveType | null)[]): DataFile {
+function rowToDataFile(row: FileRow, parts: readonly PartitionPart[]): DataFile {
   const content = asInt(row.f134, 'f134') ?? 0
   if (content < 0 || content > 2) throw new AvroError(`its file content is ${content}`)
   const recordCount = longOf(row.f103, 'f103')
@@ -65,7 +64,7 @@ function rowToDataFile(row: FileRow, spec: PartitionSpec, types: readonly (Primi
     content: content as DataContent,
     filePath: textOf(row.f100, 'f100'),
     fileFormat: formatOf(textOf(row.f101, 'f101')),
-    partition: tupleOf(row.f102, spec, types),
+    partition: tupleOf(row.f102, parts),
     recordCount,
     fileSizeInBytes,
   }
@@ -106,15 +105,11 @@ function formatOf(text: string): DataFile['fileFormat'] {
   return format as DataFile['fileFormat']
 }
 
-function tupleOf(
-  value: AvroValue | undefined,
-  { fields }: PartitionSpec,
-  types: readonly (PrimitiveType | null)[],
-): PartitionTuple {
+function tupleOf(value: AvroValue | undefined, parts: readonly PartitionPart[]): PartitionTuple {
   const row = asRow(value, 'f102')
-  return fields.map(({ fieldId }, index) => {
-    const part = valueOf(row, `f${fieldId}`)
-    return part === null ? null : literalFromAvro(types[index] ?? null, part)
+  return parts.map(({ key, type }) => {
+    const part = row[key] ?? null
+    return part === null ? null : literalFromAvro(type, part)
   })
 }
 

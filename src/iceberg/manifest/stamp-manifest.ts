@@ -2,7 +2,7 @@ import { HindcastError } from '../../contract/index.ts'
 import type { FieldKey } from '../avro/codec.ts'
 import { readAvroContainer, rewriteAvroContainer } from '../avro/container.ts'
 import { valueOf } from '../avro/rows.ts'
-import { checkLength, entryReader, entryTypes, type EncodedManifest, type ManifestContext } from './manifest.ts'
+import { checkLength, entryReader, partitionParts, type EncodedManifest, type ManifestContext } from './manifest.ts'
 import { EntryStatus, type ManifestEntry, type ManifestFile } from './model.ts'
 import { metricFieldIds } from './metric-readers.ts'
 
@@ -20,7 +20,7 @@ export function stampManifest(
 ): { readonly encoded: EncodedManifest; readonly entries: readonly ManifestEntry[] } {
   checkLength(bytes, manifest)
   const container = readAvroContainer(bytes, manifest.manifestPath)
-  const toEntry = entryReader(manifest, entryTypes(context))
+  const toEntry = entryReader(manifest, partitionParts(context))
   const withoutMetrics: Readonly<Record<FieldKey, null>> = Object.fromEntries(
     [...metricFieldIds].map((id) => [`f${id}`, null]),
   )
