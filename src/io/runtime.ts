@@ -5,6 +5,7 @@ import { type Catalog, type Table, type TableIdentifier } from '../iceberg/index
 import { openCatalog } from './catalog.ts'
 import { openDuckDb, type DuckDb } from './duckdb.ts'
 import { normalizeUri, openStorage, type WarehouseFiles } from './files/index.ts'
+import { noteKnownCatalog, requireKnownCatalog } from './known-catalog.ts'
 import type { ProjectSettings } from './project-config.ts'
 import { Scratch } from './scratch.ts'
 
@@ -46,6 +47,8 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
     hasTables: (root) => hasTablesBelow(catalog, root),
   })
   const now = Date.now
+  const known = knownCatalogOf(settings)
+  if (known !== null) await requireKnownCatalog(known)
   const catalog: Catalog = await openCatalog(config.catalog, {
     dir: settings.dir,
     warehouse,
@@ -54,6 +57,7 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
     now,
     uuid: randomUUID,
   })
+  if (known !== null) await noteKnownCatalog(known)
   const httpfs = httpfsOf(settings)
   const scratch = new Scratch(settings.scratchDir)
   return {
@@ -83,6 +87,13 @@ export async function openRuntime(settings: ProjectSettings): Promise<Runtime> {
       }),
     close: () => catalog.close(),
   }
+}
+
+/** Of a catalog that is a file, where it lies and what tells whether it was used; null of another. */
+function knownCatalogOf({ dir, stateDir, config, warehouse, writableRoots }: ProjectSettings) {
+  if (config.catalog.type !== 'sqlite') return null
+  const { files: io } = openStorage({ s3: config.storage.s3, roots: writableRoots })
+  return { file: resolve(dir, config.catalog.file), stateDir, warehouse, io }
 }
 
 /** Whether the catalog has a table in a folder, which cannot be read when the folder is away. */

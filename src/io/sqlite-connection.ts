@@ -101,7 +101,7 @@ function sqliteError(file: string, code: number, cause: unknown): HindcastError 
 const invalidCatalog = (file: string, what: string, cause?: unknown): HindcastError =>
   new HindcastError('CATALOG_INVALID', `the catalog file ${file} ${what}`, {
     hint:
-      'Restore it from a backup, or move it away: an empty catalog is then made. Tables are not lost with it, ' +
+      'Restore it from a backup, or make an empty file in its place for an empty catalog. Tables are not lost with it, ' +
       'each can be registered again from the newest file of its metadata folder.',
     context: { file },
     cause,

@@ -1,10 +1,11 @@
 // Bad input is refused at once, says what, where and how to mend it, and changes nothing.
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testProject, type CommandResult, type TestProject } from '../support/project.ts'
+import { tempDir } from '../support/temp-dir.ts'
 
 const definition = (body: string): string => `
 import { avg, count, entity, featureView, source, sql } from 'hindcast'
@@ -193,6 +194,26 @@ describe('projects', () => {
     expect(error.code).toBe('CATALOG_INVALID')
     expect(error.message).toContain('catalog.db')
     expect(await readFile(join(other.dir, '.hindcast', 'catalog.db'), 'utf8')).toContain('this is a letter')
+  })
+
+  test('a catalog file that is gone though it was used, for doctor too', async () => {
+    await using volume = await tempDir()
+    const file = join(volume.path, 'mounted', 'catalog.db')
+    const config = `export default { catalog: { type: 'sqlite', file: ${JSON.stringify(file)} } }\n`
+    await using other = await testProject({ features: { 'sales.ts': good }, config })
+    const first = await other.hindcast('gc', '--json')
+    expect(first.code, first.stdout).toBe(0)
+    await rename(join(volume.path, 'mounted'), join(volume.path, 'away'))
+    const refused = await other.hindcast(...plan(), '--json')
+    expect(refused.json<Refusal>().error).toMatchObject({ code: 'CATALOG_UNAVAILABLE' })
+    const { findings } = (await other.hindcast('doctor', '--json')).json<{ findings: object[] }>()
+    expect(findings).toContainEqual({
+      check: 'catalog',
+      status: 'fail',
+      message: `the catalog file ${file} is not there, though this project has used it before`,
+      hint: expect.stringContaining('Mount its storage') as string,
+    })
+    expect(await readdir(volume.path), 'nothing was made in its place').toEqual(['away'])
   })
 
   test('a port in use', async () => {

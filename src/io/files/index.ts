@@ -1,4 +1,4 @@
-export { makeRoom, storageError, withRoom } from './local-errors.ts'
+export { isAbsent, makeRoom, storageError, withRoom } from './local-errors.ts'
 export { localFiles } from './local-files.ts'
 export { openFiles, type FilesOptions } from './open-files.ts'
 export { openStorage, type ProjectStorage, type StorageOptions } from './project-storage.ts'
