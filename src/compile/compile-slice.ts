@@ -70,8 +70,11 @@ export interface CompiledSlice {
 export interface Spans {
   /** SELECT of the spans that hold somewhere in `[from, to)`, in the order of their keys and time. */
   between(from: Micros, to: Micros): string
-  /** SELECT of the rows with a feature time in `[from, to)`, in the order of their keys and time, given a table of spans that hold them. It needs nothing temporary. */
-  rows(table: string, from: Micros, to: Micros): string
+  /**
+   * SELECT of the rows with a feature time in these ranges, given a table of spans that hold them: one range after the other, those of each in
+   * the order of their keys and time. It needs nothing temporary.
+   */
+  rows(table: string, ranges: readonly Stretch[]): string
   /** SELECT of one row with a list `counts`: how many rows each of these ranges has. */
   counts(table: string, ranges: readonly Stretch[]): string
 }
@@ -259,8 +262,8 @@ function selectRows(
   const heldColumns = list(['entity', 'point', 'next_point', ...keys.map(({ own }) => own), ...held])
   const from = `FROM windowed
   ${joins.join('\n  ')}`
-  const rowsOf = (points: string): string => `points AS (${points}),
-feature_columns AS (
+  const rowsOf = (points: string): string => `points AS NOT MATERIALIZED (${points}),
+feature_columns AS NOT MATERIALIZED (
   SELECT
     ${list([...keys.map(({ own, name }) => `${own} AS ${name}`), `${grid.timeOf('point')} AS feature_time`, ...final])}
   FROM ${['points', ...set.timed.map(({ table }) => `LEFT JOIN ${table} USING (entity, point)`)].join('\n  ')}
@@ -279,17 +282,18 @@ FROM feature_columns`
   ${from}
 WHERE point < ${grid.pointFrom(high)} AND next_point > ${grid.pointFrom(low)}
 ORDER BY ${[...keys.map(({ own }) => own), 'point'].join(', ')}`,
-    rows: (table, low, high) => {
-      const [first, end] = [grid.pointFrom(low), grid.pointFrom(high)]
-      const point =
-        end - first === 1n
-          ? `CAST(${first} AS BIGINT)`
-          : onChange
-            ? 'point'
-            : `unnest(range(greatest(point, ${first}), least(next_point, ${end})))`
-      return `WITH ${rowsOf(
-        `SELECT * EXCLUDE (point, next_point), ${point} AS point FROM ${table} WHERE point < ${end} AND next_point > ${first}`,
-      )}`
+    rows: (table, ranges) => {
+      const parts = ranges.map(({ from: low, to: high }) => {
+        const [first, end] = [grid.pointFrom(low), grid.pointFrom(high)]
+        const point =
+          end - first === 1n
+            ? `CAST(${first} AS BIGINT)`
+            : onChange
+              ? 'point'
+              : `unnest(range(greatest(point, ${first}), least(next_point, ${end})))`
+        return `SELECT * EXCLUDE (point, next_point), ${point} AS point FROM ${table} WHERE point < ${end} AND next_point > ${first}`
+      })
+      return `WITH ${rowsOf(parts.join('\nUNION ALL\n'))}`
     },
     counts: (table, ranges) => {
       const counts = ranges.map(({ from: low, to: high }) => {

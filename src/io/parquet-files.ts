@@ -42,7 +42,8 @@ export interface FileWriter {
   /**
    * The files of several partitions, one each, in their order, from one query: the same bytes as by `filesOfQuery`, at a fraction of the cost where
    * partitions are small.
-   * @param query scans a table that holds each partition's rows in the order that they are to lie in
+   * @param query gives each partition's rows in the order that they are to lie in, by a UNION ALL of one SELECT for each. Were there rows of
+   *   several in one of the engine's chunks, few rows of one would wait in a buffer, and be written behind many that came later.
    * @param key SQL over the query's columns, of integers
    */
   filesTogether<P extends PartitionRows>(
@@ -196,7 +197,7 @@ export function fileWriter(
   ): AsyncGenerator<{ readonly partition: P; readonly file: WrittenFile }> {
     const folder = join(scratch, `${name}-${written++}`)
     const column = quoteIdentifier(`${name}_key`)
-    // One thread gathers each partition's rows in their order, and writes them as a row group when it has seen all: so few stay in memory.
+    // One thread gathers each partition's rows, and writes them as a row group when it has seen all: few stay in memory.
     const copied = await db.rows<CopiedPartition>(
       `COPY (SELECT ${casts}, ${key} AS ${column} FROM (${query})) TO ${quoteString(folder)}
        (${copyOptions}, ROW_GROUP_SIZE ${usualGroupRows}, PARTITION_BY (${column}), WRITE_PARTITION_COLUMNS false)`,

@@ -134,8 +134,7 @@ export interface PartitionQuery {
 /**
  * The same of rows that already come in their partitions' order: nothing is sorted or kept in between. Small partitions are written some
  * together, others each by a query of its own. A partition without rows has no file.
- * @param request.together SELECT of the rows of the partitions between two keys, both with them: from a table that holds each one's in order,
- *   for the order of a sort within the query is not kept when partitions are written together
+ * @param request.together SELECT of the rows of the partitions of these keys, one after the other by UNION ALL, see `filesTogether`
  * @throws as `writePartitions`; a required column with nulls may be found when other partitions have been written;
  *   INVARIANT_VIOLATED when a query gives another number of rows than it was said to
  */
@@ -143,7 +142,7 @@ export async function writePartitionQueries(
   db: DuckDb,
   request: Omit<WriteRequest, 'query' | 'sortBy' | 'rowLineage'> & {
     readonly partitions: readonly PartitionQuery[]
-    readonly together: (firstKey: number, lastKey: number) => string
+    readonly together: (keys: readonly number[]) => string
   },
 ): Promise<DataFile[]> {
   const { schema, spec, together } = request
@@ -155,9 +154,9 @@ export async function writePartitionQueries(
         batchesOf(partitions, rowsTogether, Math.min(mostTogether, Math.ceil(partitions.length / writers))),
       tupleOf: ({ key: value }) => [value],
       filesOf: async function* (writer, batch) {
-        const [partition, last] = [batch[0], batch.at(-1)]
-        if (partition === undefined || last === undefined) return
-        if (batch.length > 1) return yield* writer.filesTogether(together(partition.key, last.key), key, batch)
+        const [partition] = batch
+        if (partition === undefined) return
+        if (batch.length > 1) return yield* writer.filesTogether(together(batch.map((one) => one.key)), key, batch)
         for await (const file of writer.filesOfQuery(partition.query, partition.count)) yield { partition, file }
       },
       check: (writerDb, file) => requireWrittenValues(writerDb, file, schema, queryOptions(request)),

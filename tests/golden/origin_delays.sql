@@ -175,8 +175,8 @@ WITH held AS (
   JOIN entities USING (entity)
   LEFT JOIN "distinct destinations" USING (entity, point)
 ),
-points AS (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
-feature_columns AS (
+points AS NOT MATERIALIZED (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
+feature_columns AS NOT MATERIALIZED (
   SELECT
     key_1 AS "origin",
     make_timestamptz((point + 0) * 86400000000) AS feature_time,

@@ -175,8 +175,8 @@ WITH held AS (
   FROM windowed
   JOIN entities USING (entity)
 ),
-points AS (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
-feature_columns AS (
+points AS NOT MATERIALIZED (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
+feature_columns AS NOT MATERIALIZED (
   SELECT
     key_1 AS "origin",
     CAST((TIMESTAMP '1970-01-01' + to_months(CAST((point - 262144) * 1 AS INTEGER))) AS TIMESTAMPTZ) AS feature_time,

@@ -99,8 +99,8 @@ WITH held AS (
   FROM windowed
   JOIN entities USING (entity)
 ),
-points AS (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
-feature_columns AS (
+points AS NOT MATERIALIZED (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
+feature_columns AS NOT MATERIALIZED (
   SELECT
     key_1 AS "to_region",
     key_2 AS "from_name",

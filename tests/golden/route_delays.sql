@@ -128,8 +128,8 @@ WITH held AS (
   JOIN entities USING (entity)
   LEFT JOIN lists_1 USING (entity, point)
 ),
-points AS (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
-feature_columns AS (
+points AS NOT MATERIALIZED (SELECT * EXCLUDE (point, next_point), unnest(range(point, next_point)) AS point FROM held),
+feature_columns AS NOT MATERIALIZED (
   SELECT
     key_1 AS "origin",
     key_2 AS "destination",

@@ -61,10 +61,11 @@ async function writeStretch(
     ...(signal === undefined ? {} : { signal }),
     ...(otherwise === undefined ? {} : { otherwise }),
   }
-  const rowsOf = (...keys: readonly number[]): string => {
-    const { from, to } = rangeOf(definition, keys)
-    return spans.rows('spans', from, to)
-  }
+  const rowsOf = (keys: readonly number[]): string =>
+    spans.rows(
+      'spans',
+      keys.map((key) => rangeOf(definition, [key])),
+    )
   const ranges = ordinals.map((ordinal) => rangeOf(definition, [ordinal]))
   const whole = rangeOf(definition, ordinals)
   await db.run(`CREATE OR REPLACE TABLE spans AS ${spans.between(whole.from, whole.to)}`, options)
@@ -73,7 +74,7 @@ async function writeStretch(
     ...request,
     partitions: ordinals.map((ordinal, index) => ({
       key: ordinal,
-      query: rowsOf(ordinal),
+      query: rowsOf([ordinal]),
       count: counted?.counts[index] ?? 0n,
     })),
     together: rowsOf,

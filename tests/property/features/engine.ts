@@ -160,7 +160,9 @@ async function requireSameBySpans(
   ]
   const [counted] = await sibling.rows<{ counts: readonly bigint[] }>(spans.counts('spans', ranges))
   for (const [index, { from: low, to: high }] of ranges.entries()) {
-    const found = await sibling.rows(`SELECT ${casts.join(', ')} FROM (${spans.rows('spans', low, high)})`)
+    const found = await sibling.rows(
+      `SELECT ${casts.join(', ')} FROM (${spans.rows('spans', [{ from: low, to: high }])})`,
+    )
     const wanted = rows.filter(({ feature_time: at }) => typeof at === 'bigint' && at >= low && at < high)
     expect(found).toEqual(wanted)
     expect(counted?.counts[index]).toBe(BigInt(wanted.length))
