@@ -167,7 +167,10 @@ export async function writePartitionQueries(
 /** Partitions of one COPY: the engine keeps a file of each open, up to a hundred. */
 const mostTogether = 64
 
-/** Neighbours that are written together: as many as have these rows, and a larger one alone. */
+/** Beyond such a share of what may be written together a partition's rows cost more than a statement of its own. */
+const mostShare = 8n
+
+/** Neighbours that are written together: as many as have these rows, and a large one alone. */
 function batchesOf<P extends { readonly count: bigint }>(
   partitions: readonly P[],
   rows: bigint,
@@ -178,10 +181,11 @@ function batchesOf<P extends { readonly count: bigint }>(
   for (const partition of partitions) {
     const batch = batches.at(-1)
     held += partition.count
-    if (batch !== undefined && held <= rows && batch.length < most) batch.push(partition)
+    const isLarge = partition.count * mostShare > rows
+    if (batch !== undefined && !isLarge && held <= rows && batch.length < most) batch.push(partition)
     else {
       batches.push([partition])
-      held = partition.count
+      held = isLarge ? rows : partition.count
     }
   }
   return batches

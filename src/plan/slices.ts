@@ -1,5 +1,5 @@
-/** How many partitions a slice may ever hold: beyond it, one lost slice loses too much. */
-const maxCell = 256
+/** How many partitions a slice may ever hold: beyond it, one lost slice loses too much, and of a year's few slices one outlasts the others. */
+const maxCell = 128
 
 /**
  * Groups partitions into slices of neighbours. Cells are aligned at multiples of a power of two of the ordinal, and halved until a cell's
