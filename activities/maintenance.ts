@@ -1,15 +1,18 @@
 import { Context } from '@temporalio/activity'
 import type { MaintenanceActivities } from '../src/contract/index.ts'
+import type { StepOptions } from '../src/io/backfill/index.ts'
 import { maintainTable, planMaintenance } from '../src/io/gc/index.ts'
 import type { Runtime } from '../src/io/runtime.ts'
 import { askTemporal } from './run-state.ts'
-import { step } from './step.ts'
+import { step as stepWithin } from './step.ts'
 
 /** A report travels in the workflow's history, which is not the place for long lists: `hindcast gc` names all files. */
 const named = 20
 
 /** The activities of a clean-up. They ask the server that they work for which runs are over. */
 export function createMaintenanceActivities(runtime: Runtime): MaintenanceActivities {
+  const { attempts } = runtime.settings.config.limits
+  const step = <T>(work: (options: StepOptions) => Promise<T>): Promise<T> => stepWithin(work, attempts)
   const ask = () => askTemporal(Context.current().client)
   return {
     planMaintenance: ({ input }) => step(() => planMaintenance(runtime, ask(), input)),

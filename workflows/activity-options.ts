@@ -4,7 +4,7 @@ import { errorCodes, isRetryable, type BackfillActivities } from '../src/contrac
 /** Whatever trying again does not mend ends a step at once, also where the worker that failed is of another version. */
 const nonRetryableErrorTypes = Object.values(errorCodes).filter((code) => !isRetryable(code))
 
-const retry = {
+export const retry = {
   initialInterval: '500ms',
   backoffCoefficient: 2,
   maximumInterval: '1m',

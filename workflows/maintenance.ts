@@ -5,12 +5,13 @@ import {
   type MaintenanceResult,
   type TableMaintenance,
 } from '../src/contract/index.ts'
+import { retry } from './activity-options.ts'
 import { finalFailure, orFail, rootOf } from './failures.ts'
 
 const steps = proxyActivities<MaintenanceActivities>({
   startToCloseTimeout: '6h',
   heartbeatTimeout: '30s',
-  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m', maximumAttempts: 12 },
+  retry,
 })
 
 /**

@@ -3,8 +3,9 @@ import { WorkflowFailedError } from '@temporalio/client'
 import { ApplicationFailure } from '@temporalio/common'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createActivities } from '../../activities/index.ts'
-import type { MaintenanceResult, Progress } from '../../src/contract/index.ts'
+import { HindcastError, type MaintenanceResult, type Progress } from '../../src/contract/index.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
+import { overrideCatalog } from '../support/override-catalog.ts'
 import { reachableFiles, warehouseFiles } from '../support/reachable.ts'
 import { salesProject } from '../support/runtime.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
@@ -75,6 +76,22 @@ test('the workflow asks Temporal which runs are over: one that waits for approva
     const isOfWaiting = (path: string): boolean => /\/waiting\/|\/slices\/|\/claims\//.test(path)
     expect(left.filter((path) => !reachable.has(path) && !isOfWaiting(path))).toEqual([])
     expect([...reachable].filter((path) => !left.includes(path))).toEqual([])
+  })
+})
+
+test('a catalog that stays away ends it after as many attempts as the project allows', async () => {
+  await using project = await salesProject(undefined, { limits: { attempts: 2 } })
+  const listTables = () => Promise.reject(new HindcastError('CATALOG_UNAVAILABLE', 'the catalog is away'))
+  const away: Runtime = { ...project.runtime, catalog: overrideCatalog(project.runtime.catalog, { listTables }) }
+  const taskQueue = 'away'
+  await whileWorking(temporal.address, { taskQueue, activities: createActivities(away) }, async () => {
+    const error: unknown = await temporal.client.workflow
+      .execute('maintenance', { taskQueue, workflowId: taskQueue, args: [{}] })
+      .catch((cause: unknown) => cause)
+    expect(error instanceof WorkflowFailedError ? error.cause : null).toMatchObject({
+      type: 'CATALOG_UNAVAILABLE',
+      message: 'the catalog is away (given up after 2 attempts)',
+    })
   })
 })
 
