@@ -176,6 +176,10 @@ export const pendingActivities = (
     }),
   )
 
+/** What a run failed with; of one that goes on, what the attempt before said of a step that is tried again, which the run itself is not told. */
+export const lastErrorOf = (progress: Progress | null, pending: readonly PendingActivity[]): string | null =>
+  progress?.lastError ?? pending.findLast(({ lastFailure }) => lastFailure !== null)?.lastFailure ?? null
+
 /** Said by who waits: nothing failed. */
 const isWait = (failure: Error): boolean =>
   failure instanceof ApplicationFailure && failure.category === ApplicationFailureCategory.BENIGN

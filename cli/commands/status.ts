@@ -4,7 +4,7 @@ import type { CommandContext } from '../context.ts'
 import { count, exitCodes, filePath, table, type ExitCode } from '../output.ts'
 import { describePartitions, progressLine } from '../progress.ts'
 import { newestBackfills, statusText } from '../../workers/runs.ts'
-import { backfillHandle, pendingActivities, queryProgress, runError } from '../runs.ts'
+import { backfillHandle, lastErrorOf, pendingActivities, queryProgress, runError } from '../runs.ts'
 import { renderAudits } from './backfill.ts'
 
 const newestRuns = 20
@@ -39,7 +39,8 @@ async function showRun(context: CommandContext, client: Client, runId: string): 
   const progress = await queryProgress(client, runId)
   const status = statusText(description.status)
   const pending = await pendingActivities(client, description)
-  context.output.result({ runId, status, ...progress, pendingActivities: pending }, () =>
+  const lastError = lastErrorOf(progress, pending)
+  context.output.result({ runId, status, ...progress, lastError, pendingActivities: pending }, () =>
     [
       `Run ${runId}: ${status}`,
       ...(progress === null

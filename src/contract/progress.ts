@@ -88,5 +88,6 @@ export interface Progress {
   readonly decision: ApprovalDecision | null
   readonly published: PublishedSnapshot | null
   readonly report: string | null
+  /** What the run failed with. Of a step that is tried again only Temporal knows: see the workflow's pending activities. */
   readonly lastError: string | null
 }

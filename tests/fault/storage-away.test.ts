@@ -5,7 +5,8 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client'
 import { ApplicationFailure } from '@temporalio/common'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createActivities, fromFailure } from '../../activities/index.ts'
-import type { BackfillResult } from '../../src/contract/index.ts'
+import { lastErrorOf, pendingActivities } from '../../cli/runs.ts'
+import type { BackfillResult, Progress } from '../../src/contract/index.ts'
 import { openFiles, toPath } from '../../src/io/files/index.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
 import { salesProject, type SalesProject } from '../support/runtime.ts'
@@ -49,8 +50,11 @@ function interrupted(runtime: Runtime, goAway: () => Promise<void>): Runtime {
 const start = (workflowId: string): Promise<WorkflowHandle> =>
   temporal.client.workflow.start('backfill', { taskQueue: 'hindcast', workflowId, args: [input] })
 
-const lastFailures = async (handle: WorkflowHandle): Promise<readonly string[]> =>
-  ((await handle.describe()).raw.pendingActivities ?? []).flatMap(({ lastFailure }) => lastFailure?.message ?? [])
+/** What `hindcast status` says of a run that goes on. */
+async function lastError(handle: WorkflowHandle): Promise<string> {
+  const pending = await pendingActivities(temporal.client, await handle.describe())
+  return lastErrorOf(await handle.query<Progress>('progress'), pending) ?? ''
+}
 
 async function failureOf(handle: WorkflowHandle) {
   const error: unknown = await handle.result().then(
@@ -77,7 +81,7 @@ test('a local warehouse that is away for a while: the run says so, and goes on',
   await whileWorking(temporal.address, { taskQueue: 'hindcast', activities }, async () => {
     const handle = await start('away-for-a-while')
     await until('the run says what it waits for', async () =>
-      (await lastFailures(handle)).some((message) => message.includes(toPath(project.runtime.warehouse))),
+      (await lastError(handle)).includes(toPath(project.runtime.warehouse)),
     )
     await comeBack()
     expect(((await handle.result()) as BackfillResult).verdict).toBe('published')
@@ -123,9 +127,7 @@ test('a store in S3 that does not answer for a while: the same', async () => {
   const activities = createActivities(interrupted(project.runtime, goAway))
   await whileWorking(temporal.address, { taskQueue: 'hindcast', activities }, async () => {
     const handle = await start('away-in-s3')
-    await until('the run says what it waits for', async () =>
-      (await lastFailures(handle)).some((message) => message.includes(warehouse)),
-    )
+    await until('the run says what it waits for', async () => (await lastError(handle)).includes(warehouse))
     isAway = false
     expect(((await handle.result()) as BackfillResult).verdict).toBe('published')
   })
