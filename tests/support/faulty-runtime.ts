@@ -44,6 +44,8 @@ export interface FaultyRuntime extends AsyncDisposable {
   /** The side effects so far, by name. */
   readonly effects: readonly string[]
   readonly fired: boolean
+  /** Ends the process, as it were. */
+  kill(): void
 }
 
 export async function faultyRuntime(runtime: Runtime, plan: FaultPlan): Promise<FaultyRuntime> {
@@ -145,6 +147,9 @@ export async function faultyRuntime(runtime: Runtime, plan: FaultPlan): Promise<
     effects,
     get fired() {
       return fired
+    },
+    kill: () => {
+      dead = true
     },
     [Symbol.asyncDispose]: () => catalog.close(),
   }

@@ -4,7 +4,10 @@ import { bundleFile, makeBundle, type BundleVariant } from '../../workers/workfl
 import type { TestTemporal } from './temporal.ts'
 
 // Tests print nothing; a failed workflow, which a worker warns of, is often what a test wants.
-Runtime.install({ logger: new DefaultLogger('ERROR') })
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
+})
 
 /** Where a traced bundle's spans go when nobody collects them. */
 export const noSinks = { exporter: { export: { fn: () => undefined } } }
