@@ -9,11 +9,15 @@ const refuseOutput = (log: string, type: 'stdout' | 'stderr'): never => {
 /** Projects that tests make elsewhere import the library by its name, as a user's do. */
 const resolve = { alias: { hindcast: fileURLToPath(new URL('src/index.ts', import.meta.url)) } }
 
+/** What measures seconds or memory runs while nothing else does. */
+const alone = 'tests/fault/worker-stops.test.ts'
+
 const kind = (name: string, timeoutMs: number, oneAfterAnother = false, globalSetup: readonly string[] = []) => ({
   resolve,
   test: {
     name,
     include: [`tests/${name}/**/*.test.ts`],
+    exclude: [alone],
     setupFiles: ['tests/support/seed.ts'],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
@@ -21,6 +25,12 @@ const kind = (name: string, timeoutMs: number, oneAfterAnother = false, globalSe
     globalSetup: [...globalSetup],
   },
 })
+
+/** Projects whose files start servers and many processes: two of them at a time, and none beside tests that have 20 s. */
+const heavy = (name: string, timeoutMs: number) => {
+  const { test, ...rest } = kind(name, timeoutMs)
+  return { ...rest, test: { ...test, sequence: { groupOrder: 1 } } }
+}
 
 export default defineConfig({
   test: {
@@ -48,7 +58,8 @@ export default defineConfig({
       kind('interop', 300_000, true, ['tests/support/counterparts/setup.ts']),
       kind('workflow', 60_000),
       kind('replay', 60_000),
-      kind('fault', 300_000, true),
+      heavy('fault', 300_000),
+      { resolve, test: { ...kind('fault', 300_000, true).test, name: 'alone', include: [alone], exclude: [] } },
       kind('e2e', 600_000, true),
     ],
   },
