@@ -81,8 +81,8 @@ export interface Spans {
 
 /** What the rows are selected from, made for one part of the slice after the other: never more of it is there than one part's. */
 export interface SliceParts {
-  /** About how many bytes it takes at most for the whole slice. */
-  bytes(counts: TileCounts): number
+  /** How many parts it takes for each to have about so many bytes. */
+  count(counts: TileCounts, bytes: number): number
   /** Statements that make it for the rows with a feature time in the part. */
   windows(counts: TileCounts, part: Stretch): readonly string[]
   /** Statements that drop it. */
@@ -192,7 +192,7 @@ ${selectEvents(definition, range, grid)}`,
       rows.spans === null || !isOfTiles
         ? null
         : {
-            bytes: set.windowsBytes,
+            count: set.partsFor,
             windows: (counts, { from, to }) =>
               set.windows(counts, { ...grid, first: grid.pointFrom(from), end: grid.pointFrom(to), isPart: true }),
             drop: dropPart,

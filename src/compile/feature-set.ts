@@ -17,7 +17,7 @@ import {
 import { quoteIdentifier, quoteString } from './quote.ts'
 import type { Grid } from './time-grid.ts'
 import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
-import { tilesTable, windowedBytes, windowedTable, type TileCounts } from './windowed.ts'
+import { tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
 
 /** One column of a feature, over one window. */
 export interface ValueColumn {
@@ -40,8 +40,8 @@ export interface FeatureSet {
   readonly windows: (counts: TileCounts | null, part?: Grid) => readonly string[]
   /** Drops what `windows` made of a part; null where it needs the events themselves. */
   readonly dropPart: readonly string[] | null
-  /** About how many bytes the windows of the whole grid take at most. */
-  readonly windowsBytes: (counts: TileCounts) => number
+  /** In how many parts of the grid the windows are made for about so many bytes each. */
+  readonly partsFor: (counts: TileCounts, bytes: number) => number
   readonly columns: readonly ValueColumn[]
   /** Joins to `windowed` that the held values need. */
   readonly joins: readonly string[]
@@ -128,7 +128,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       groups.length > 0
         ? null
         : [scope.table('windowed'), ...distinct.map(distinctTableName)].map((table) => `DROP TABLE ${table}`),
-    windowsBytes: (counts) => windowedBytes(windowed, counts),
+    partsFor: (counts, bytes) => windowedParts(windowed, counts, bytes),
     columns: plans.flatMap((plan) => plan.feature.windows.map((text) => valueColumn(plan, text, timed))),
     joins: [
       ...distinct.map((feature) => `LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`),

@@ -95,11 +95,20 @@ function changePoints({ windows, hasLateEvents, points: kind }: WindowRequest): 
 /** Bytes that a merged partial takes, roughly. */
 const partialBytes = 16
 
-/** About how many bytes `windowed` takes at most. */
-export function windowedBytes(request: WindowRequest, { entities, tiles }: TileCounts): number {
+/**
+ * In how many parts of the grid `windowed` is made for about `bytes` each: all entities may have a row where a part begins, and one at each
+ * change. A part is not so short that it has more of the former than of the latter.
+ */
+export function windowedParts(request: WindowRequest, { entities, tiles }: TileCounts, bytes: number): number {
   const { grid, windows } = request
-  const rows = Math.min(tiles * changePoints(request).length, entities * Number(grid.end - grid.first))
-  return rows * partialBytes * (3 + windows.reduce((sum, { partials }) => sum + partials.length, 0))
+  const width = partialBytes * (3 + windows.reduce((sum, { partials }) => sum + partials.length, 0))
+  const points = Number(grid.end - grid.first)
+  const changes = Math.min(
+    (tiles * changePoints(request).length * points) / Math.max(points, Number(grid.span)),
+    entities * (points - 1),
+  )
+  const ofEntities = entities * width
+  return Math.max(1, Math.ceil((changes * width) / Math.max(bytes - ofEntities, ofEntities, 1)))
 }
 
 function windowedByChange(request: WindowRequest): string {

@@ -62,9 +62,9 @@ export async function computeInSession(
   for (const statement of compiled.tiles) await db.run(statement, options)
   const [counts = null] = await db.rows<TileCounts>(tileCountsQuery, options)
   const { parts } = compiled
-  const bytes = parts === null || counts === null ? 0 : parts.bytes(counts)
-  if (parts !== null && counts !== null && bytes > partBytes)
-    return { ...compiled, inParts: partsOf(db, parts, counts, Math.ceil(bytes / partBytes), options) }
+  const count = parts === null || counts === null ? 1 : parts.count(counts, partBytes)
+  if (parts !== null && counts !== null && count > 1)
+    return { ...compiled, inParts: partsOf(db, parts, counts, count, options) }
   for (const statement of compiled.windows(counts)) await db.run(statement, options)
   return { ...compiled, inParts: null }
 }
