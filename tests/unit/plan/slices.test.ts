@@ -45,3 +45,13 @@ test('one giant day gets a slice of its own and leaves its neighbours large', ()
   expect(slices).toContainEqual([giant])
   expect(Math.max(...slices.map((slice) => slice.length))).toBe(32)
 })
+
+test('what windows look back to is not read once a partition, where it is more than a slice may read', () => {
+  const lookback = 90
+  const slices = groupIntoSlices(
+    Array.from({ length: 64 }, (_, i) => i),
+    (slice) => slice.length + lookback,
+    lookback / 2,
+  )
+  expect(slices.map((slice) => slice.length)).toEqual([16, 16, 16, 16])
+})
