@@ -133,6 +133,20 @@ SELECT CASE WHEN totals.rows > 0 AND totals.baseline_rows > 0 THEN (SELECT sum((
 FROM totals`
 }
 
+/**
+ * What an audit other than a drift finds in rows that were measured a part at a time, no key being in two parts: the same as at once.
+ */
+export function addedUp(audit: AuditDefinition, parts: readonly Measurement[]): Measurement {
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0)
+  // A rate is a quotient of two whole numbers, of which one is known.
+  const counted = parts.map(({ value, rows: of }) =>
+    audit.kind === 'null_rate' ? Math.round((value ?? 0) * of) : (value ?? 0),
+  )
+  const count = counted.reduce((sum, part) => sum + part, 0)
+  const value = audit.kind === 'null_rate' ? count / rows : count
+  return { value: rows === 0 ? null : value, rows, baselineRows: 0 }
+}
+
 const limitOf = (audit: AuditDefinition): number => {
   switch (audit.kind) {
     case 'unique':

@@ -1,4 +1,5 @@
 export {
+  addedUp,
   auditColumns,
   auditName,
   auditQuery,

@@ -109,7 +109,7 @@ function selectEvents(definition: ViewDefinition, range: Omit<SliceRange, 'outpu
 export const compileEvents = (definition: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>): string =>
   selectEvents(definition, range, timeGrid(definition, range, alignment))
 
-/** A table holds what a view would read so many times from the source's files, at their decoding's cost and less memory. */
+/** Events that are read more often are held in a table: up to there it costs less to decode them again, and no memory. */
 const mostReads = 3
 
 const stretchesOf = ({ tiles }: Pick<SliceRange, 'tiles'>): readonly Stretch[] | null => tiles?.fromSource ?? null

@@ -42,23 +42,21 @@ export interface FileWriter {
   /**
    * The files of several partitions, one each, in their order, from one query: the same bytes as by `filesOfQuery`, at a fraction of the cost where
    * partitions are small.
-   * @param query gives each partition's rows in the order that they are to lie in, by a UNION ALL of one SELECT for each. Were there rows of
-   *   several in one of the engine's chunks, few rows of one would wait in a buffer, and be written behind many that came later.
+   * @param rows SELECT of the rows of the partitions of these keys, each one's in the order that they are to lie in, by a UNION ALL of one SELECT
+   *   for each. Were there rows of several in one of the engine's chunks, few rows of one would wait in a buffer, and be written behind many
+   *   that came later.
    * @param key SQL over the query's columns, of integers
    */
-  filesTogether<P extends PartitionRows>(
-    query: string,
+  filesTogether<P extends CountedPartition>(
+    rows: (keys: readonly number[]) => string,
     key: string,
     partitions: readonly P[],
   ): AsyncGenerator<{ readonly partition: P; readonly file: WrittenFile }>
 }
 
-/** Rows of a partition among those of others. */
-export interface PartitionRows {
+export interface CountedPartition {
   /** What the key is of its rows. */
   readonly key: number
-  /** SELECT of its rows alone. */
-  readonly query: string
   /** How many they are, not 0. */
   readonly count: bigint
 }
@@ -190,8 +188,8 @@ export function fileWriter(
     yield* filesOf({ table: ownTable('rows'), first: 0n, count, isWhole: true })
   }
 
-  async function* filesTogether<P extends PartitionRows>(
-    query: string,
+  async function* filesTogether<P extends CountedPartition>(
+    rows: (keys: readonly number[]) => string,
     key: string,
     partitions: readonly P[],
   ): AsyncGenerator<{ readonly partition: P; readonly file: WrittenFile }> {
@@ -199,7 +197,7 @@ export function fileWriter(
     const column = quoteIdentifier(`${name}_key`)
     // One thread gathers each partition's rows, and writes them as a row group when it has seen all: few stay in memory.
     const copied = await db.rows<CopiedPartition>(
-      `COPY (SELECT ${casts}, ${key} AS ${column} FROM (${query})) TO ${quoteString(folder)}
+      `COPY (SELECT ${casts}, ${key} AS ${column} FROM (${rows(partitions.map((each) => each.key))})) TO ${quoteString(folder)}
        (${copyOptions}, ROW_GROUP_SIZE ${usualGroupRows}, PARTITION_BY (${column}), WRITE_PARTITION_COLUMNS false)`,
       options,
     )
@@ -212,7 +210,7 @@ export function fileWriter(
         partition,
         file: {
           local: file.filename,
-          rows: `(SELECT ${casts} FROM (${partition.query}))`,
+          rows: `(SELECT ${casts} FROM (${rows([partition.key])}))`,
           count: file.count,
           size: file.file_size_bytes,
           statistics: file.column_statistics,

@@ -119,33 +119,31 @@ export async function writePartitions(db: DuckDb, request: WriteRequest): Promis
   })
 }
 
-/** The rows of one partition, of a spec of one field whose values are integers. */
-export interface PartitionQuery {
-  readonly key: number
+/** The rows of partitions of a spec of one field, whose values are integers. */
+export interface PartitionRows {
+  readonly partitions: readonly {
+    readonly key: number
+    /** How many rows it has. */
+    readonly count: bigint
+  }[]
   /**
-   * SELECT text with the schema's columns, whose rows come in the order that they are to lie in, on one thread. It sees
-   * tables that are not temporary.
+   * SELECT text with the schema's columns and the rows of the partitions of these keys, one partition after the other by UNION ALL, see
+   * `filesTogether`; each one's come in the order that they are to lie in, on one thread. It sees tables that are not temporary.
    */
-  readonly query: string
-  /** How many they are. */
-  readonly count: bigint
+  readonly rows: (keys: readonly number[]) => string
 }
 
 /**
  * The same of rows that already come in their partitions' order: nothing is sorted or kept in between. Small partitions are written some
  * together, others each by a query of its own. A partition without rows has no file.
- * @param request.together SELECT of the rows of the partitions of these keys, one after the other by UNION ALL, see `filesTogether`
  * @throws as `writePartitions`; a required column with nulls may be found when other partitions have been written;
  *   INVARIANT_VIOLATED when a query gives another number of rows than it was said to
  */
-export async function writePartitionQueries(
+export async function writePartitionRows(
   db: DuckDb,
-  request: Omit<WriteRequest, 'query' | 'sortBy' | 'rowLineage'> & {
-    readonly partitions: readonly PartitionQuery[]
-    readonly together: (keys: readonly number[]) => string
-  },
+  request: Omit<WriteRequest, 'query' | 'sortBy' | 'rowLineage'> & PartitionRows,
 ): Promise<DataFile[]> {
-  const { schema, spec, together } = request
+  const { schema, spec, rows } = request
   const [key = ''] = partitionExpressions(schema, spec)
   const partitions = request.partitions.filter(({ count }) => count > 0n)
   return writing(db, request, ({ copy }) =>
@@ -156,8 +154,8 @@ export async function writePartitionQueries(
       filesOf: async function* (writer, batch) {
         const [partition] = batch
         if (partition === undefined) return
-        if (batch.length > 1) return yield* writer.filesTogether(together(batch.map((one) => one.key)), key, batch)
-        for await (const file of writer.filesOfQuery(partition.query, partition.count)) yield { partition, file }
+        if (batch.length > 1) return yield* writer.filesTogether(rows, key, batch)
+        for await (const file of writer.filesOfQuery(rows([partition.key]), partition.count)) yield { partition, file }
       },
       check: (writerDb, file) => requireWrittenValues(writerDb, file, schema, queryOptions(request)),
     }),
@@ -191,7 +189,8 @@ function batchesOf<P extends { readonly count: bigint }>(
   return batches
 }
 
-const queryOptions = ({ signal, otherwise }: Pick<WriteRequest, 'signal' | 'otherwise'>): QueryOptions => ({
+/** How the engine is asked on behalf of a write. */
+export const queryOptions = ({ signal, otherwise }: Pick<WriteRequest, 'signal' | 'otherwise'>): QueryOptions => ({
   ...(signal === undefined ? {} : { signal }),
   ...(otherwise === undefined ? {} : { otherwise }),
 })

@@ -1,10 +1,17 @@
-import { auditQuery, judge, needsBaseline, type AuditMeasurements, type Measurement } from '../../audit/index.ts'
+import {
+  addedUp,
+  auditQuery,
+  judge,
+  needsBaseline,
+  type AuditMeasurements,
+  type Measurement,
+} from '../../audit/index.ts'
 import { HindcastError, type AuditResult, type PlanReference } from '../../contract/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
 import { toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
-import { keptMeasurement, together } from './kept-audits.ts'
+import { keptMeasurement } from './kept-audits.ts'
 import { measureAudit, type MeasureRequest } from './measure-audit.ts'
 import type { StepOptions } from './step-options.ts'
 import type { BackfillPlan } from './plan.ts'
@@ -72,7 +79,7 @@ export async function runAudit(
       schema: plan.target.schema,
       record,
     })
-    return { run, snapshot: known === null ? await measure([...kept, ...written]) : together(audit, known, run) }
+    return { run, snapshot: known === null ? await measure([...kept, ...written]) : addedUp(audit, [known, run]) }
   })
   return judge(audit, measurements)
 }

@@ -1,6 +1,6 @@
 /** What an audit would find in partitions that a run did not write, as far as that is known without reading them. */
 import { auditName, type Measurement } from '../../audit/index.ts'
-import type { BuildRecord } from '../../contract/index.ts'
+import type { AuditResult, BuildRecord } from '../../contract/index.ts'
 import type { AuditDefinition } from '../../definition/index.ts'
 import type { DataFile, Schema } from '../../iceberg/index.ts'
 
@@ -55,10 +55,7 @@ function wasUnique({ partitions, definition, record }: KeptPartitions): boolean 
   )
 }
 
-const isResult = (
-  audit: unknown,
-): audit is { readonly name?: unknown; readonly status?: unknown; readonly value?: number | null } =>
-  typeof audit === 'object' && audit !== null
+const isResult = (audit: unknown): audit is Partial<AuditResult> => typeof audit === 'object' && audit !== null
 
 function nullsOf(files: readonly DataFile[], schema: Schema, column: string): bigint | null {
   const field = schema.fields.find(({ name }) => name === column)
@@ -71,13 +68,4 @@ function nullsOf(files: readonly DataFile[], schema: Schema, column: string): bi
     nulls += count
   }
   return nulls
-}
-
-/** What an audit measures of both, where each was measured apart: no key is in two partitions. */
-export function together(audit: AuditDefinition, kept: Measurement, run: Measurement): Measurement {
-  const rows = kept.rows + run.rows
-  const [a, b] = [kept.value ?? 0, run.value ?? 0]
-  // A rate is a quotient of two whole numbers, of which one is known.
-  const value = audit.kind === 'unique' ? a + b : (Math.round(a * kept.rows) + Math.round(b * run.rows)) / rows
-  return { value: rows === 0 ? null : value, rows, baselineRows: 0 }
 }

@@ -1,4 +1,4 @@
-import { auditColumns, auditQuery, keyOrderQuery, needsBaseline, type Measurement } from '../../audit/index.ts'
+import { addedUp, auditColumns, auditQuery, keyOrderQuery, needsBaseline, type Measurement } from '../../audit/index.ts'
 import { HindcastError } from '../../contract/index.ts'
 import type { AuditDefinition, ViewDefinition } from '../../definition/index.ts'
 import type { DataFile, Schema, TableMetadata } from '../../iceberg/index.ts'
@@ -40,14 +40,9 @@ export async function measureAudit(db: DuckDb, request: MeasureRequest, files: A
     if (rows !== null) return { value: rows === 0 ? null : 0, rows, baselineRows: 0 }
   }
   if (audit.kind !== 'null_rate') return measureWhole(db, request, staged, baseline)
-  let [nulls, rows] = [0, 0]
-  for (const part of parts) {
-    const measured = await measureWhole(db, request, part, [])
-    rows += measured.rows
-    // The rate is a quotient of two whole numbers, of which one is known.
-    nulls += Math.round((measured.value ?? 0) * measured.rows)
-  }
-  return { value: rows === 0 ? null : nulls / rows, rows, baselineRows: 0 }
+  const measured: Measurement[] = []
+  for (const part of parts) measured.push(await measureWhole(db, request, part, []))
+  return addedUp(audit, measured)
 }
 
 /** How many rows there are, if all follow the one before them in their file by their keys; else null. */

@@ -3,8 +3,8 @@ import type { ComputedSlice } from '../slice-session.ts'
 import type { ViewDefinition } from '../../definition/index.ts'
 import type { DataFile } from '../../iceberg/index.ts'
 import { partitionAt } from '../../plan/index.ts'
-import type { DuckDb, QueryOptions } from '../duckdb.ts'
-import { writePartitionQueries, writePartitions, type WriteRequest } from '../parquet-write.ts'
+import type { DuckDb } from '../duckdb.ts'
+import { queryOptions, writePartitionRows, writePartitions, type WriteRequest } from '../parquet-write.ts'
 
 export interface RowsRequest extends Omit<WriteRequest, 'query' | 'sortBy'> {
   readonly definition: ViewDefinition
@@ -56,27 +56,18 @@ async function writeStretch(
   ordinals: readonly number[],
   { definition, ...request }: Omit<RowsRequest, 'ordinals'>,
 ): Promise<DataFile[]> {
-  const { signal, otherwise } = request
-  const options: QueryOptions = {
-    ...(signal === undefined ? {} : { signal }),
-    ...(otherwise === undefined ? {} : { otherwise }),
-  }
-  const rowsOf = (keys: readonly number[]): string =>
-    spans.rows(
-      'spans',
-      keys.map((key) => rangeOf(definition, [key])),
-    )
+  const options = queryOptions(request)
   const ranges = ordinals.map((ordinal) => rangeOf(definition, [ordinal]))
   const whole = rangeOf(definition, ordinals)
   await db.run(`CREATE OR REPLACE TABLE spans AS ${spans.between(whole.from, whole.to)}`, options)
   const [counted] = await db.rows<{ counts: readonly bigint[] }>(spans.counts('spans', ranges), options)
-  return writePartitionQueries(db, {
+  return writePartitionRows(db, {
     ...request,
-    partitions: ordinals.map((ordinal, index) => ({
-      key: ordinal,
-      query: rowsOf([ordinal]),
-      count: counted?.counts[index] ?? 0n,
-    })),
-    together: rowsOf,
+    partitions: ordinals.map((key, index) => ({ key, count: counted?.counts[index] ?? 0n })),
+    rows: (keys) =>
+      spans.rows(
+        'spans',
+        keys.map((key) => rangeOf(definition, [key])),
+      ),
   })
 }

@@ -10,7 +10,7 @@ import type { PartitionSpec } from '../../../src/iceberg/metadata/table-metadata
 import type { Schema } from '../../../src/iceberg/types/schema.ts'
 import { openDuckDb } from '../../../src/io/duckdb.ts'
 import { localFiles, toUri } from '../../../src/io/files/index.ts'
-import { writePartitionQueries, writePartitions } from '../../../src/io/parquet-write.ts'
+import { writePartitionRows, writePartitions } from '../../../src/io/parquet-write.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const io = localFiles()
@@ -34,9 +34,9 @@ const rows = `SELECT CASE WHEN i < 200000 THEN 2 ELSE i % 4 END::INTEGER AS part
   CASE WHEN i % 5 = 0 THEN 'NaN'::DOUBLE WHEN i % 7 <> 0 THEN i / 3 END AS value, repeat('long text ' || i % 90, 5) AS text
 FROM range(260000) t(i)`
 
-type Request = Parameters<typeof writePartitionQueries>[1]
+type Request = Parameters<typeof writePartitionRows>[1]
 
-const together: Request['together'] = (keys) =>
+const rowsOf: Request['rows'] = (keys) =>
   keys.map((part) => `SELECT * FROM rows WHERE part = ${part}`).join(' UNION ALL ')
 
 async function setUp(threads: number) {
@@ -60,7 +60,7 @@ async function setUp(threads: number) {
     placed,
     sorted: () => writePartitions(db, { ...common, query: rows, sortBy: 'id' }),
     byRows: (options: Pick<Request, 'partitions'> & Partial<Request>) =>
-      writePartitionQueries(db, { ...common, together, ...options }),
+      writePartitionRows(db, { ...common, rows: rowsOf, ...options }),
     byQuery: async (options: Partial<Request> = {}) => {
       await db.run(`CREATE OR REPLACE TABLE rows AS ${rows} ORDER BY id`)
       const partitions = await Promise.all(
@@ -68,10 +68,10 @@ async function setUp(threads: number) {
           const [{ count } = { count: 0n }] = await db.rows<{ count: bigint }>(
             `SELECT count(*) AS count FROM rows WHERE part = ${part}`,
           )
-          return { key: part, query: `SELECT * FROM rows WHERE part = ${part} ORDER BY id`, count }
+          return { key: part, count }
         }),
       )
-      return writePartitionQueries(db, { ...common, partitions, together, ...options })
+      return writePartitionRows(db, { ...common, partitions, rows: rowsOf, ...options })
     },
     scratch: () => readdir(common.scratchDir),
     threads: () => db.rows(`SELECT current_setting('threads') AS threads`),
@@ -118,7 +118,6 @@ test('small partitions written together are the files that each makes alone', as
     )
     const partitions = Array.from({ length: 60 }, (_, part) => ({
       key: part,
-      query: `SELECT * FROM rows WHERE part = ${part} ORDER BY id`,
       count: counts.find((one) => one.part === part)?.count ?? 0n,
     }))
     const inBatches = await described(await context.byRows({ partitions }))
@@ -137,7 +136,6 @@ test.each(['count', 'value'])('small partitions that lack a %s are refused toget
     UNION ALL SELECT 2, ${what === 'value' ? 'NULL' : '2'}, 0.5, 'x'`)
   const partitions = [1, 2].map((part) => ({
     key: part,
-    query: `SELECT * FROM rows WHERE part = ${part}`,
     count: what === 'count' ? 2n : 1n,
   }))
   await expect(context.byRows({ partitions, otherwise: 'DEFINITION_INVALID' })).rejects.toMatchObject({
@@ -158,15 +156,14 @@ test('a partition of several files is cut in the same places', async () => {
 
 test('a null in a required column is refused with the caller’s code', async () => {
   await using context = await setUp(2)
-  const partitions = [
-    { key: 1, query: `SELECT 1::INTEGER AS part, 1::BIGINT AS id, 0.5::DOUBLE AS value, 'x' AS text`, count: 1n },
-    {
-      key: 2,
-      query: `SELECT 2::INTEGER AS part, NULL::BIGINT AS id, NULL::DOUBLE AS value, 'x' AS text`,
-      count: 1n,
-    },
+  const partitions = [1, 2].map((key) => ({ key, count: 1n }))
+  const values = [
+    "1::BIGINT AS id, 0.5::DOUBLE AS value, 'x' AS text",
+    "NULL::BIGINT AS id, NULL::DOUBLE AS value, 'x' AS text",
   ]
-  await expect(context.byQuery({ partitions, otherwise: 'DEFINITION_INVALID' })).rejects.toMatchObject({
+  const rows: Request['rows'] = (keys) =>
+    keys.map((key) => `SELECT ${key}::INTEGER AS part, ${values[key - 1]}`).join(' UNION ALL ')
+  await expect(context.byQuery({ partitions, rows, otherwise: 'DEFINITION_INVALID' })).rejects.toMatchObject({
     code: 'DEFINITION_INVALID',
     message: 'column id is required, and 1 rows have none',
   })
@@ -176,8 +173,8 @@ test('a null in a required column is refused with the caller’s code', async ()
 test.each([100, 200_000])('a query that gives other rows than the %i said is refused', async (count) => {
   await using context = await setUp(1)
   const query = `SELECT 1::INTEGER AS part, i AS id, 0.5::DOUBLE AS value, 'x' AS text FROM range(${count + 1}) t(i)`
-  const partitions = [{ key: 1, query, count: BigInt(count) }]
-  await expect(context.byQuery({ partitions })).rejects.toMatchObject({ code: 'INVARIANT_VIOLATED' })
+  const partitions = [{ key: 1, count: BigInt(count) }]
+  await expect(context.byQuery({ partitions, rows: () => query })).rejects.toMatchObject({ code: 'INVARIANT_VIOLATED' })
 })
 
 test('a file that cannot be brought to its place stops the others, and the failure is the caller’s to see', async () => {
