@@ -2,18 +2,16 @@
  * One feature column of fifty changes: computing only that and carrying the others over, against computing all.
  * Usage: node bench/changed-feature.ts [RUNS]
  */
-import { machine, markdown, median, runCase, type Measured } from './measure.ts'
+import { inTurn, machine, markdown, median, runCase } from './measure.ts'
 
 const runs = Number(process.argv[2] ?? 5)
-const cases = new Map<string, Measured[]>([
-  ['computing all', []],
-  ['carrying over', []],
-])
-// In turn, so that a noisy minute falls on both.
-for (let run = 0; run < runs; run++) {
-  cases.get('computing all')?.push(await runCase('changed-feature', 'all'))
-  cases.get('carrying over')?.push(await runCase('changed-feature', 'carried'))
-}
+const cases = await inTurn(
+  runs,
+  new Map([
+    ['computing all', () => runCase('changed-feature', 'all')],
+    ['carrying over', () => runCase('changed-feature', 'carried')],
+  ]),
+)
 const read = [...cases].map(([name, measured]) => {
   const bytes = median(measured.flatMap(({ counts }) => counts?.['bytes read'] ?? []))
   return `${name} read ${(bytes / 1e6).toFixed(0)} MB`

@@ -4,20 +4,18 @@
  * threads each.
  * Usage: node bench/flights.ts [RUNS]
  */
-import { lapsOf, machine, markdown, runCase, type Measured } from './measure.ts'
+import { inTurn, lapsOf, machine, markdown, runCase } from './measure.ts'
 
 const runs = Number(process.argv[2] ?? 5)
 const lines: string[] = []
 for (const view of ['origin_delays', 'route_delays']) {
-  const cases = new Map<string, Measured[]>([
-    [`${view}: DuckDB SQL by hand`, []],
-    [`${view}: Hindcast`, []],
-  ])
-  // In turn, so that a noisy minute falls on both.
-  for (let run = 0; run < runs; run++) {
-    for (const [name, measured] of cases)
-      measured.push(await runCase(name.endsWith('hand') ? 'flights-duckdb' : 'flights-hindcast', view))
-  }
+  const cases = await inTurn(
+    runs,
+    new Map([
+      [`${view}: DuckDB SQL by hand`, () => runCase('flights-duckdb', view)],
+      [`${view}: Hindcast`, () => runCase('flights-hindcast', view)],
+    ]),
+  )
   lines.push(markdown(cases), `${view}: ${lapsOf(cases.get(`${view}: Hindcast`) ?? [])}`)
 }
 process.stdout.write(`node bench/flights.ts ${runs}\n${machine()}\n\n${lines.join('\n\n')}\n`)

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { HindcastError } from '../src/contract/index.ts'
-import { lapsOf, machine, markdown, runCase, type Measured } from './measure.ts'
+import { inTurn, lapsOf, machine, markdown, runCase } from './measure.ts'
 import { bytesNeeded } from './tpch/bytes-needed.ts'
 import { dayPlus, importedFiles, importedProject, moneyTypes } from './tpch/data.ts'
 import { differences } from './tpch/same-rows.ts'
@@ -52,18 +52,13 @@ for (const days of values.days.split(',')) {
       ...(kept === undefined ? [] : [join(folder, kept)]),
     ]
     if (values.verify) await verify(args)
-    const cases = new Map<string, Measured[]>([
-      ...ways.map((way) => [`${name}: by hand, ${way}`, []] as [string, Measured[]]),
-      [`${name}: Hindcast`, []],
-    ])
-    for (let run = 0; run < Number(values.runs); run++) {
-      for (const [index, measured] of [...cases.values()].entries()) {
-        const way = ways[index]
-        measured.push(
-          way === undefined ? await runCase('tpch-hindcast', ...args()) : await runCase('tpch-duckdb', way, ...args()),
-        )
-      }
-    }
+    const cases = await inTurn(
+      Number(values.runs),
+      new Map([
+        ...ways.map((way) => [`${name}: by hand, ${way}`, () => runCase('tpch-duckdb', way, ...args())] as const),
+        [`${name}: Hindcast`, () => runCase('tpch-hindcast', ...args())] as const,
+      ]),
+    )
     say(`\n${markdown(cases)}`)
     for (const [label, measured] of cases) say(`\n${label}: ${lapsOf(measured)}`)
 

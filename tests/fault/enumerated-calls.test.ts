@@ -9,11 +9,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createActivities } from '../../activities/index.ts'
 import { HindcastError, type BackfillInput, type BackfillResult } from '../../src/contract/index.ts'
 import { mapConcurrently } from '../../src/iceberg/index.ts'
-import { maintainTable, planMaintenance } from '../../src/io/gc/index.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
+import { expectCleanSweep } from '../support/clean-up.ts'
 import { faultyRuntime, type FaultyRuntime } from '../support/faulty-runtime.ts'
 import { answerOf, grpcProxy, type GrpcAnswer, type GrpcCall } from '../support/grpc-proxy.ts'
-import { reachableFiles, warehouseFiles } from '../support/reachable.ts'
 import { salesProject, type SalesProject } from '../support/runtime.ts'
 import { loadFeatureTable, mainBytes } from '../support/table-bytes.ts'
 import { startTestTemporal, type TestTemporal } from '../support/temporal.ts'
@@ -42,7 +41,6 @@ const none: Fault = { call: 'PollActivityTaskQueue', at: 0, kind: 'slow' }
 const status = { invalidArgument: 3, notFound: 5, unavailable: 14 }
 /** Beyond the heartbeat timeout of activities and the timeout of workflow tasks, both 10 s. */
 const slowMs = 11_000
-const dayMs = 86_400_000
 
 const request: BackfillInput = { view: 'shop_sales', from: '2024-01-02', to: '2024-01-06', force: true }
 
@@ -221,29 +219,8 @@ async function run(project: SalesProject, workflowId: string, scene: Scene, faul
   }
 }
 
-const over = () => Promise.resolve({ state: 'over', closedMs: null } as const)
-
 const snapshots = async ({ runtime }: SalesProject): Promise<number | undefined> =>
   (await loadFeatureTable(runtime.settings.dir, 'shop_sales'))?.metadata.snapshots.length
-
-/** A clean-up long after leaves what the tables refer to, and all of it. */
-async function cleanUp({ runtime }: SalesProject, where: string): Promise<void> {
-  await using clean = await faultyRuntime(runtime, { at: 0, kind: 'crash before' })
-  const later: Runtime = { ...clean.runtime, now: () => Date.now() + 30 * dayMs }
-  const { tables, sourceSnapshots } = await planMaintenance(later, over, {})
-  for (const table of tables)
-    await maintainTable(later, over, { table, sourceSnapshots: sourceSnapshots[table] ?? [], input: {} })
-  const [left, reachable] = [await warehouseFiles(later), await reachableFiles(later)]
-  const isState = (path: string): boolean => path.includes('/claims/')
-  expect(
-    left.filter((path) => !reachable.has(path) && !isState(path)),
-    where,
-  ).toEqual([])
-  expect(
-    [...reachable].filter((path) => !left.includes(path)),
-    where,
-  ).toEqual([])
-}
 
 test('one fault at each call of a worker to Temporal', { timeout: 3_600_000 }, async () => {
   await using opened = new AsyncDisposableStack()
@@ -276,7 +253,7 @@ test('one fault at each call of a worker to Temporal', { timeout: 3_600_000 }, a
     expect(result, where).toMatchObject({ verdict: 'published' })
     expect(await mainBytes(project.runtime.settings.dir, 'shop_sales'), where).toEqual(reference)
     expect(await snapshots(project), where).toBe(2)
-    await cleanUp(project, where)
+    await expectCleanSweep(project.runtime, where)
     if (!scene.fired) missed += 1
     free.push(lane)
   })

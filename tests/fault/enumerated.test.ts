@@ -23,15 +23,13 @@ import {
   stageSnapshot,
   writeReport,
 } from '../../src/io/backfill/index.ts'
-import { maintainTable, planMaintenance } from '../../src/io/gc/index.ts'
 import type { Runtime } from '../../src/io/runtime.ts'
+import { expectCleanSweep, sweepLongAfter, unharmed } from '../support/clean-up.ts'
 import { Crash, faultKinds, faultyRuntime, type FaultKind, type FaultyRuntime } from '../support/faulty-runtime.ts'
-import { reachableFiles, warehouseFiles } from '../support/reachable.ts'
 import { salesProject, type SalesProject } from '../support/runtime.ts'
 import { loadFeatureTable, mainBytes } from '../support/table-bytes.ts'
 
 const request = { view: 'shop_sales', from: '2024-01-02', to: '2024-01-06', force: true }
-const over = () => Promise.resolve({ state: 'over', closedMs: null } as const)
 
 interface Start {
   readonly name: string
@@ -172,39 +170,11 @@ async function withFault(at: number, kind: FaultKind): Promise<void> {
       await drive('again', () => faultyRuntime(project.runtime, { at: 0, kind, afterCommit: look }))
     }
     expect(await bytes(), where).toEqual(reference)
-    await cleanUp(where)
+    await expectCleanSweep(project.runtime, where)
     expect(await bytes(), where).toEqual(reference)
   } finally {
     for (const each of made) await each[Symbol.asyncDispose]()
   }
-}
-
-/** Cleans up as a project would long after. */
-async function sweep({ runtime }: FaultyRuntime): Promise<void> {
-  const later: Runtime = { ...runtime, now: () => Date.now() + 30 * 86_400_000 }
-  const { tables, sourceSnapshots } = await planMaintenance(later, over, {})
-  for (const table of tables) {
-    const request = { table, sourceSnapshots: sourceSnapshots[table] ?? [], input: {} }
-    await maintainTable(later, over, request, { patienceMs: 50 })
-  }
-}
-
-const unharmed = (): Promise<FaultyRuntime> => faultyRuntime(project.runtime, { at: 0, kind: 'crash before' })
-
-/** A clean-up leaves what the tables refer to, and all of it. */
-async function cleanUp(where: string): Promise<void> {
-  await using clean = await unharmed()
-  await sweep(clean)
-  const [left, reachable] = [await warehouseFiles(clean.runtime), await reachableFiles(clean.runtime)]
-  const isState = (path: string): boolean => path.includes('/claims/')
-  expect(
-    left.filter((path) => !reachable.has(path) && !isState(path)),
-    where,
-  ).toEqual([])
-  expect(
-    [...reachable].filter((path) => !left.includes(path)),
-    where,
-  ).toEqual([])
 }
 
 /** Each side effect with the kinds of fault that it is to have. */
@@ -222,8 +192,8 @@ test('one fault at each side effect of a clean-up: the next one finds what it le
   await rm(template, { recursive: true })
   await cp(state(), template, { recursive: true })
   published = await bytes()
-  await using counted = await unharmed()
-  await sweep(counted)
+  await using counted = await unharmed(project.runtime)
+  await sweepLongAfter(counted)
   const names = [...counted.effects]
   expect(names.filter((name) => name === 'delete').length).toBeGreaterThan(5)
   for (const [at, kind] of casesOf(names, 0)) {
@@ -233,14 +203,14 @@ test('one fault at each side effect of a clean-up: the next one finds what it le
       at,
       kind,
       meanwhile: async () => {
-        await using other = await unharmed()
-        await sweep(other)
+        await using other = await unharmed(project.runtime)
+        await sweepLongAfter(other)
       },
     })
-    await sweep(hit).catch(() => undefined)
+    await sweepLongAfter(hit).catch(() => undefined)
     expect(hit.fired, where).toBe(true)
     expect(await bytes(), where).toEqual(published)
-    await cleanUp(where)
+    await expectCleanSweep(project.runtime, where)
     expect(await bytes(), where).toEqual(published)
   }
 })

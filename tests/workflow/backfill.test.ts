@@ -162,7 +162,7 @@ test('a published run starts the configured workflow with the snapshot, and does
   })
 })
 
-// 100,000 partitions are some 400 slices (bench/partitions.ts), where none is larger than others.
+// 100,000 partitions are some 800 slices (bench/partitions.ts), where none is larger than others.
 test('2,000 slices: the run is cut into executions of fewer than 10,000 events and 10 MB, and loses none', async () => {
   const activities = scriptedActivities({ slices: 2_000, plan: { concurrency: 100 } })
   await running(activities, input, async (handle) => {

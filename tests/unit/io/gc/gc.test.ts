@@ -14,7 +14,8 @@ import { rewriteTableManifests } from '../../../../src/io/maintenance/index.ts'
 import { runsFolder } from '../../../../src/io/run-store.ts'
 import type { Runtime } from '../../../../src/io/runtime.ts'
 import { sweepsFolder } from '../../../../src/io/sweep-marker.ts'
-import { reachableFiles, warehouseFiles } from '../../../support/reachable.ts'
+import { expectNoGarbage } from '../../../support/clean-up.ts'
+import { warehouseFiles } from '../../../support/reachable.ts'
 import { salesProject, type SalesProject } from '../../../support/runtime.ts'
 
 const dayMs = 86_400_000
@@ -55,13 +56,6 @@ async function begun(project: SalesProject, id: string, slices: number, input: o
 
 const filesOf = (report: TableMaintenance): number =>
   Object.values(report.garbage).reduce((sum, { files }) => sum + files, 0)
-
-/** A walk of the warehouse finds exactly what its tables refer to. */
-async function expectNoGarbage({ runtime }: SalesProject): Promise<void> {
-  const [left, reachable] = [await warehouseFiles(runtime), await reachableFiles(runtime)]
-  expect(left.filter((path) => !reachable.has(path))).toEqual([])
-  expect([...reachable].filter((path) => !left.includes(path))).toEqual([])
-}
 
 const sorted = (files: TableMaintenance['files']): string[] => files.map(({ kind, path }) => `${kind} ${path}`).sort()
 
@@ -116,7 +110,7 @@ describe('after runs of every end', () => {
     const deleted = before.filter((path) => !left.includes(path))
     expect(deleted.sort()).toEqual(files.map(({ path }) => path).sort())
     expect(report.failed.count).toBe(0)
-    await expectNoGarbage(project)
+    await expectNoGarbage(project.runtime)
     expect(await mainFiles(project)).toEqual(shown)
     expect(filesOf(await gc(later(project, 40)))).toBe(0)
   })
@@ -134,7 +128,7 @@ describe('after runs of every end', () => {
     expect((await gc(runtime)).expiredSnapshots).toHaveLength(snapshots - 3)
     await Promise.all([gc(runtime, { expireOlderThan: '10d' }), gc(runtime, { expireOlderThan: '10d' })])
     expect((await project.main()).snapshots).toBe(1)
-    await expectNoGarbage(project)
+    await expectNoGarbage(project.runtime)
   })
 })
 

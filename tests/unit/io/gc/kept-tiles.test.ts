@@ -11,7 +11,8 @@ import {
 } from '../../../../src/io/backfill/index.ts'
 import { maintainTable, planMaintenance, type RunState } from '../../../../src/io/gc/index.ts'
 import type { Runtime } from '../../../../src/io/runtime.ts'
-import { reachableFiles, warehouseFiles } from '../../../support/reachable.ts'
+import { expectNoGarbage } from '../../../support/clean-up.ts'
+import { warehouseFiles } from '../../../support/reachable.ts'
 import { salesProject, type SalesProject } from '../../../support/runtime.ts'
 
 const range = { view: 'shop_sales', from: '2024-01-02', to: '2024-01-12' }
@@ -50,12 +51,6 @@ async function begun({ runtime }: SalesProject, id: string) {
   return plan
 }
 
-async function expectNoGarbage({ runtime }: SalesProject): Promise<void> {
-  const [left, reachable] = [await warehouseFiles(runtime), await reachableFiles(runtime)]
-  expect(left.filter((path) => !reachable.has(path))).toEqual([])
-  expect([...reachable].filter((path) => !left.includes(path))).toEqual([])
-}
-
 const ofTiles = (paths: readonly string[]): string[] => paths.filter((path) => path.includes('/shop_sales__tiles/'))
 
 test('tiles that were replaced, or left by a run that died, go; those that the table shows stay', async () => {
@@ -70,7 +65,7 @@ test('tiles that were replaced, or left by a run that died, go; those that the t
   expect(reports.get(tiles)?.expiredSnapshots).toHaveLength(1)
   expect(reports.get(tiles)?.garbage).toMatchObject({ 'data file': { files: 1 }, 'run file': { files: 0 } })
   expect(reports.get(tiles)?.garbage['unreferenced file'].files).toBeGreaterThan(0)
-  await expectNoGarbage(project)
+  await expectNoGarbage(project.runtime)
   const { summary } = await makePlan(project.runtime, again)
   expect(summary.tiles).toMatchObject({ windows: 10, fromTiles: 9 })
   expect([...(await gc(later(project))).values()].flatMap(({ files }) => files)).toEqual([])
