@@ -298,10 +298,10 @@ ORDER BY ${[...keys.map(({ own }) => own), 'point'].join(', ')}`,
     counts: (table, ranges) => {
       const counts = ranges.map(({ from: low, to: high }) => {
         const [first, end] = [grid.pointFrom(low), grid.pointFrom(high)]
-        return `CAST(coalesce(sum(greatest(least(next_point, ${end}) - greatest(point, ${first}), 0)), 0) AS BIGINT)`
+        return `CAST(coalesce(sum(n * greatest(least(next_point, ${end}) - greatest(point, ${first}), 0)), 0) AS BIGINT)`
       })
       return `SELECT [${counts.join(', ')}] AS counts
-FROM ${table}`
+FROM (SELECT point, next_point, count(*) AS n FROM ${table} GROUP BY ALL)`
     },
   }
   return {

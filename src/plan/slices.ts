@@ -2,7 +2,7 @@
 const maxCell = 128
 
 /** Up to so many times what one of its partitions reads, a slice does not gain by being cut. */
-const sharedShare = 1.2
+const sharedShare = 1.4
 
 /**
  * Groups partitions into slices of neighbours. Cells are aligned at multiples of a power of two of the ordinal, and halved until a cell's

@@ -53,5 +53,5 @@ test('what windows look back to is not read once a partition, where it is more t
     (slice) => slice.length + lookback,
     lookback / 2,
   )
-  expect(slices.map((slice) => slice.length)).toEqual([16, 16, 16, 16])
+  expect(slices.map((slice) => slice.length)).toEqual([32, 32])
 })
