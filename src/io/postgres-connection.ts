@@ -108,7 +108,7 @@ async function runTransaction(pool: pg.Pool, statements: readonly SqlStatement[]
     const answered = code !== null && !code.startsWith('08') && !code.startsWith('57P')
     if (!answered) broken = cause instanceof Error ? cause : new Error(String(cause))
     else await client.query('ROLLBACK').catch((error: Error) => (broken = error))
-    if (code === '23505') return { status: 'duplicate', cause }
+    if (alreadyThere.has(code ?? '')) return { status: 'duplicate', cause }
     if (committing && !answered) return { status: 'unknown', cause }
     throw cause
   } finally {
@@ -131,6 +131,9 @@ async function patiently<T>(action: () => Promise<T>): Promise<T> {
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const inTheWay = new Set(['40001', '40P01', '55P03'])
+
+/** A row, a relation, a type. IF NOT EXISTS does not spare who makes a table while another does: which of them it gets is a matter of timing. */
+const alreadyThere = new Set(['23505', '42P07', '42710'])
 
 function sqlState(error: unknown): string | null {
   return error instanceof pg.DatabaseError && error.code !== undefined ? error.code : null

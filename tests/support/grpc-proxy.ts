@@ -68,6 +68,8 @@ export async function grpcProxy(
   })
   server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     const asked = collect(stream)
+    // A call that is answered here may be broken off while nobody waits for what it asked.
+    asked.catch(() => undefined)
     const breakOff = (): void => stream.close(constants.NGHTTP2_INTERNAL_ERROR)
     stream.on('error', () => undefined)
     const call: GrpcCall = {
