@@ -5,7 +5,6 @@
  * into the largest blocks that fit: at most six of each size, so a 28-day window on a grid of minutes is some forty blocks and not 40,320
  * tiles. Written the other way round: a block belongs to the rows whose window holds it but not the whole block of the next size around it.
  */
-import type { Partial } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { entry, mergedColumn, type WindowRequest } from './window-request.ts'
 
@@ -24,7 +23,7 @@ function blockSizes(longest: bigint | null): bigint[] {
 
 /** Statement that makes `blocks` (entity, size, piece, one column a partial) from `tiles`; a block is named by its first tile. */
 export function blocksTable({ scope, partials, hasLateEvents }: WindowRequest, longest: bigint | null): string {
-  const merged = partials.map((partial: Partial) => `    ${partial.ofPieces()} AS ${quoteIdentifier(partial.name)}`)
+  const merged = partials.map((partial) => `    ${partial.ofPieces()} AS ${quoteIdentifier(partial.name)}`)
   const sizes = blockSizes(longest)
   const levels = sizes.slice(1).map(
     (size) => `blocks_${size} AS (

@@ -2,7 +2,7 @@
  * Values kept apart by a bucket, as a map. An entity's buckets are computed as entities of their own; at each of the entity's change
  * points, among which are all of its buckets', the buckets whose window holds something make the map.
  */
-import { type FeatureSet } from './feature-set.ts'
+import type { WindowedSet } from './feature-set.ts'
 import type { Bucket } from './inputs.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Scope } from './window-request.ts'
@@ -15,7 +15,7 @@ export const bucketScope = (keys: readonly string[], { column }: Bucket): Scope 
 export const bucketTableName = ({ column }: Bucket): string => `${column}_maps`
 
 /** Statement that makes the bucket's maps (entity, point, one column a feature and window) from the tables of its own set. */
-export function bucketTable(bucket: Bucket, keys: readonly string[], scope: Scope, set: FeatureSet): string {
+export function bucketTable(bucket: Bucket, keys: readonly string[], scope: Scope, set: WindowedSet): string {
   const values = set.columns.flatMap(({ held, count }, index) => [
     `    ${held ?? 'NULL'} AS value_${index + 1}`,
     `    coalesce(${count ?? '0'}, 0) AS count_${index + 1}`,

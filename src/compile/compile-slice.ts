@@ -4,7 +4,7 @@ import type { Schema } from '../iceberg/index.ts'
 import { bucketScope, bucketTable, bucketTableName } from './buckets.ts'
 import { eventOrder, eventsSelect, keyColumns, rejectedQuery, type EntityShare } from './events.ts'
 import { exactSumMacros } from './exact-sums.ts'
-import { featureSet, type FeatureSet } from './feature-set.ts'
+import { featureSet, type FeatureSet, type WindowedSet } from './feature-set.ts'
 import { parenthesized, viewInputs, type Bucket, type EventFacts } from './inputs.ts'
 import { compileJoins, type CompiledJoin, type JoinSchemas } from './joins.ts'
 import { keptPieces, keptRejected, keptTiles, type KeptTiles } from './kept-tiles.ts'
@@ -12,7 +12,7 @@ import type { PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { timeGrid, type Grid, type Stretch } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
-import type { TileCounts } from './windowed.ts'
+import { tileCountsQuery, type TileCounts } from './windowed.ts'
 
 /** Rows with feature time in `[from, to)`, and the shapes of what is read and written. */
 export interface SliceRange extends JoinSchemas {
@@ -41,18 +41,14 @@ export interface SliceTiles {
  * `compileDimensions` looks for them.
  */
 export interface CompiledSlice {
-  /** Make temporary tables, to be run in this order, once a session: `events`, a view where they are read few times, */
+  /** Makes `events`, a view where they are read few times. To be run first, once a session. */
   readonly events: string
-  /** then `entities`, `tiles` and what else is made of the events alone, */
+  /** Then make `entities` and `tiles`. */
   readonly tiles: readonly string[]
-  /** then what the rows are selected from; counts of the tiles (see `tileCountsQuery`) choose how, which changes no value. */
-  readonly windows: (counts: TileCounts | null) => readonly string[]
-  /** In place of `windows`, for `spans`; null where there are none, or they cannot be made so. */
-  readonly parts: SliceParts | null
-  /** The slice's rows, with the columns of the output schema in its order. */
-  readonly select: string
-  /** The same rows by the spans of time that they hold for, null where that cannot be: see `Spans`. */
-  readonly spans: Spans | null
+  /** Query of one row of `TileCounts`. */
+  readonly tileCounts: string
+  /** Counts of the tiles choose how the rows are made from them, which changes no value; without them windows are taken for full. */
+  readonly rows: (counts: TileCounts | null) => CompiledRows
   /** ORDER BY of `select` that leaves no ties. */
   readonly orderBy: string
   /** One row `rejected`: source rows with an event time in `[from, to)` and a null key. */
@@ -61,6 +57,17 @@ export interface CompiledSlice {
   readonly kept: KeptTiles | null
   /** Features that cannot be made from kept tiles: without `tiles.hasKept` only. */
   readonly ofEvents: readonly FeatureDefinition[]
+}
+
+export interface CompiledRows {
+  /** Make what the rows are selected from. */
+  readonly windows: readonly string[]
+  /** In place of `windows`, for `spans`; null where there are none, or they cannot be made so. */
+  readonly parts: SliceParts | null
+  /** The slice's rows, with the columns of the output schema in its order. */
+  readonly select: string
+  /** The same rows by the spans of time that they hold for, null where that cannot be: see `Spans`. */
+  readonly spans: Spans | null
 }
 
 /**
@@ -82,9 +89,11 @@ export interface Spans {
 /** What the rows are selected from, made for one part of the slice after the other: never more of it is there than one part's. */
 export interface SliceParts {
   /** How many parts it takes for each to have about so many bytes. */
-  count(counts: TileCounts, bytes: number): number
+  readonly count: (bytes: number) => number
+  /** Whether it is made anew by each reading, so that a part should be read once. */
+  readonly isView: boolean
   /** Statements that make it for the rows with a feature time in the part. */
-  windows(counts: TileCounts, part: Stretch): readonly string[]
+  readonly windows: (part: Stretch) => readonly string[]
   /** Statements that drop it. */
   readonly drop: readonly string[]
 }
@@ -147,6 +156,7 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
       points: onChange ? 'events' : 'any',
       features: plain,
       isCounted: false,
+      isAlone: inputs.buckets.length === 0,
       tiles: tiles === undefined ? 'made' : hasKept ? 'taken' : 'kept',
     },
     context,
@@ -159,20 +169,18 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     // A bucket's values hold on where other buckets have events.
     const points = onChange ? 'changes' : 'any'
     const values = featureSet(
-      { ...common, scope: own, points, features: bucket.features, isCounted: true, tiles: 'made' },
+      { ...common, scope: own, points, features: bucket.features, isCounted: true, isAlone: false, tiles: 'made' },
       context,
     )
-    const timed = values.columns.find(({ atTime }) => atTime !== null)
+    const timed = values.windowed(null).columns.find(({ atTime }) => atTime !== null)
     if (timed !== undefined) throw timedBucket(definition, timed.feature)
-    return { values, maps: bucketTable(bucket, keys, own, values) }
+    return { bucket, own, values }
   })
   const reads = [set, ...bucketed.map(({ values }) => values)].reduce((sum, one) => sum + one.reads, 0)
   const isView = range.rereads === true && definition.source.joins === undefined && reads <= mostReads
   const kind = isView ? 'VIEW' : 'TABLE'
   const dropEvents = `DROP ${kind} events`
-  const { dropPart } = set
-  const isOfTiles = dropPart !== null && bucketed.length === 0
-  const rows = selectRows(definition, range, grid, set, inputs.buckets)
+  const isOfTiles = !set.needsEvents && bucketed.length === 0
   return {
     events: `-- Time is counted in tiles of ${grid.describe}; a row's point is the tile that begins at its feature time.
 CREATE TEMP ${kind} events AS
@@ -183,21 +191,32 @@ ${selectEvents(definition, range, grid)}`,
       ...set.tiles,
       ...(isOfTiles ? [dropEvents] : []),
     ],
-    windows: (counts) => [
-      ...set.windows(counts),
-      ...bucketed.flatMap(({ values, maps }) => [...values.tiles, ...values.windows(counts), maps]),
-      ...(isOfTiles ? [] : [dropEvents]),
-    ],
-    parts:
-      rows.spans === null || !isOfTiles
-        ? null
-        : {
-            count: set.partsFor,
-            windows: (counts, { from, to }) =>
-              set.windows(counts, { ...grid, first: grid.pointFrom(from), end: grid.pointFrom(to), isPart: true }),
-            drop: dropPart,
-          },
-    ...rows,
+    tileCounts: tileCountsQuery(set.lists),
+    rows: (counts) => {
+      const windowed = set.windowed(counts)
+      const rows = selectRows(definition, range, grid, { ...windowed, timed: set.timed }, inputs.buckets)
+      return {
+        ...rows,
+        windows: [
+          ...windowed.windows(),
+          ...bucketed.flatMap(({ bucket, own, values }) => {
+            const ofBucket = values.windowed(counts)
+            return [...values.tiles, ...ofBucket.windows(), bucketTable(bucket, keys, own, ofBucket)]
+          }),
+          ...(isOfTiles ? [] : [dropEvents]),
+        ],
+        parts:
+          rows.spans === null || !isOfTiles
+            ? null
+            : {
+                count: windowed.partsFor,
+                isView: windowed.isView,
+                windows: ({ from, to }) =>
+                  windowed.windows({ ...grid, first: grid.pointFrom(from), end: grid.pointFrom(to), isPart: true }),
+                drop: windowed.dropPart,
+              },
+      }
+    },
     orderBy: rowOrder(definition),
     rejected: rejectedOf(definition, range),
     kept: tiles === undefined ? null : keptTiles(definition, range, grid, set.partials),
@@ -237,9 +256,9 @@ function selectRows(
   definition: ViewDefinition,
   range: SliceRange,
   grid: Grid,
-  set: FeatureSet,
+  set: WindowedSet & Pick<FeatureSet, 'timed'>,
   buckets: readonly Bucket[],
-): Pick<CompiledSlice, 'select' | 'spans'> {
+): Pick<CompiledRows, 'select' | 'spans'> {
   const keys = definition.entity.keys.map(({ name }, i) => ({ own: `key_${i + 1}`, name: quoteIdentifier(name) }))
   const ofSet = new Map(set.columns.map((column) => [column.name, column]))
   // Named by number: what the definition's names are is its authors' business.

@@ -1,6 +1,6 @@
 /** Features that are computed over the same windows of the same entities: how the tables are made that their values come from. */
 import { countAggregates, featureColumn, type FeatureDefinition } from '../definition/index.ts'
-import { distinctTable, distinctTableName, sightingsTable } from './distinct.ts'
+import { distinctTable, distinctTableName, isListable, valueList } from './distinct.ts'
 import { entitiesTable } from './events.ts'
 import { listGroups, listTable, type ListGroup } from './lists.ts'
 import type { Inputs } from './inputs.ts'
@@ -16,8 +16,8 @@ import {
 } from './partials.ts'
 import { quoteIdentifier, quoteString } from './quote.ts'
 import type { Grid } from './time-grid.ts'
-import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
-import { tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
+import { mergedColumn, type Merged, type Scope, type WindowPartials } from './window-request.ts'
+import { mergingFor, tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
 
 /** One column of a feature, over one window. */
 export interface ValueColumn {
@@ -33,24 +33,37 @@ export interface ValueColumn {
 }
 
 export interface FeatureSet {
+  /** Statements that make `entities` and `tiles` from the events. */
   readonly tiles: readonly string[]
+  /** Columns of `tiles` that are lists of values: see `tileCountsQuery`. */
+  readonly lists: readonly string[]
   /** How many times the statements read the events, beside for their entities. */
   readonly reads: number
-  /** @param counts of the tiles, see `tileCountsQuery`; @param part of the grid, else the whole: the tiles are gone then, unless they are kept */
-  readonly windows: (counts: TileCounts | null, part?: Grid) => readonly string[]
-  /** Drops what `windows` made of a part; null where it needs the events themselves. */
-  readonly dropPart: readonly string[] | null
-  /** In how many parts of the grid the windows are made for about so many bytes each. */
-  readonly partsFor: (counts: TileCounts, bytes: number) => number
-  readonly columns: readonly ValueColumn[]
-  /** Joins to `windowed` that the held values need. */
-  readonly joins: readonly string[]
+  /** @param counts of the tiles, which choose how windows are made of them and change no value; without them windows are taken for full */
+  readonly windowed: (counts: TileCounts | null) => WindowedSet
   /** Tables of one row an entity and point, for values that change with the time. */
   readonly timed: readonly ListGroup[]
+  /** Whether the windows need the events themselves, beside their tiles. */
+  readonly needsEvents: boolean
   /** What the tiles have of their events. */
   readonly partials: readonly Partial[]
   /** Features that need the events themselves, not their tiles alone. */
   readonly ofEvents: readonly FeatureDefinition[]
+}
+
+/** A set's windows, and its values over them. */
+export interface WindowedSet {
+  /** Statements that make `windowed` and the tables joined to it. @param part of the grid, else the whole: the tiles are gone then, unless they are needed again */
+  readonly windows: (part?: Grid) => readonly string[]
+  /** Drops what `windows` made of a part. */
+  readonly dropPart: readonly string[]
+  /** Whether `windowed` is a view, so that each reading makes it. */
+  readonly isView: boolean
+  /** In how many parts of the grid the windows are made for about so many bytes each. */
+  readonly partsFor: (bytes: number) => number
+  readonly columns: readonly ValueColumn[]
+  /** Joins to `windowed` that the held values need. */
+  readonly joins: readonly string[]
 }
 
 export interface FeatureSetRequest {
@@ -60,6 +73,8 @@ export interface FeatureSetRequest {
   readonly points: 'events' | 'changes' | 'any'
   /** Whether each column's count is needed. */
   readonly isCounted: boolean
+  /** Whether the tiles are those that are counted, and nothing but the slice's rows is made of its windows. */
+  readonly isAlone: boolean
   /** Iceberg's type of a feature's value. */
   readonly typeOf: (feature: FeatureDefinition) => unknown
   /** Whether tiles come from a table of theirs (`pieces`), too, or go there; then they have the number of their events. */
@@ -75,66 +90,96 @@ interface FeaturePlan {
 }
 
 export function featureSet(request: FeatureSetRequest, context: PlanContext): FeatureSet {
-  const { scope, features, grid, points, isCounted, typeOf, tiles } = request
+  const { scope, features, grid, points, isCounted, isAlone, typeOf, tiles } = request
+  const { inputs, facts } = context
   const { hasLateEvents } = context.order
   const plans = features.map((feature): FeaturePlan => {
     const plan = mergeablePlan(feature, context, typeOf(feature))
     const isListed = plan === null && feature.aggregate !== 'count_distinct'
     // A declared value takes the place of a window's that holds nothing to aggregate; a list's window is found by its count.
     const needsCount = isCounted || isListed || feature.empty !== undefined
-    return { feature, plan, isListed, count: needsCount ? countFor(feature, context.inputs) : null }
+    return { feature, plan, isListed, count: needsCount ? countFor(feature, inputs) : null }
   })
   const distinct = features.filter(({ aggregate }) => aggregate === 'count_distinct')
+  const lists = unique(distinct.map((feature) => valueList(inputs.of(feature))))
   const groups = listGroups(
     plans.flatMap(({ feature, isListed }) => (isListed ? [feature] : [])),
     context,
     scope,
   )
-  const windows = [...grid.windows.values()].map((window): WindowPartials => ({
-    window,
-    partials: uniquePartials(
-      plans.flatMap(({ feature, plan, count }) =>
-        feature.windows.includes(window.text) ? [...(plan?.partials ?? []), ...(count === null ? [] : [count])] : [],
-      ),
-    ),
-  }))
-  const partials = uniquePartials(windows.flatMap((window) => window.partials))
-  const ofTiles = tiles === 'made' ? (partials.length === 0 ? [countAll] : partials) : [...partials, eventCount]
-  const windowed = {
-    scope,
-    grid,
-    windows,
-    hasLateEvents,
-    points,
-    partials: ofTiles,
-  }
   const timed = groups.filter(({ isTimed }) => isTimed)
+  const ofWindow = (text: string): Partial[] =>
+    plans.flatMap(({ feature, plan, count }) =>
+      feature.windows.includes(text) ? [...(plan?.partials ?? []), ...(count === null ? [] : [count])] : [],
+    )
+  const partials = unique([...grid.windows.keys()].flatMap(ofWindow))
+  const ofTiles = tiles === 'made' ? (partials.length === 0 ? [countAll] : partials) : [...partials, eventCount]
+  const windowed = (counts: TileCounts | null): WindowedSet => {
+    const common = { scope, grid, hasLateEvents, points, partials: ofTiles }
+    const ofPartials = [...grid.windows.values()].map((window): WindowPartials => ({
+      window,
+      partials: unique(ofWindow(window.text)),
+    }))
+    const merging = mergingFor({ ...common, windows: ofPartials }, counts)
+    const gathered = new Set(
+      isAlone && merging.isByChange && merging.isOfLists
+        ? distinct.filter((feature) => isListable(inputs.of(feature), facts))
+        : [],
+    )
+    const apart = distinct.filter((feature) => !gathered.has(feature))
+    const request = {
+      ...common,
+      windows: ofPartials.map(({ window, partials: merged }): WindowPartials => ({
+        window,
+        partials: [
+          ...merged,
+          ...unique(
+            [...gathered]
+              .filter(({ windows }) => windows.includes(window.text))
+              .map((feature) => valueList(inputs.of(feature))),
+          ),
+        ],
+      })),
+    }
+    const isView = isAlone && merging.isByChange && apart.length === 0 && groups.length === 0
+    return {
+      isView,
+      windows: (part) => [
+        ...windowedTable({ ...request, grid: part ?? grid }, merging, isView ? 'VIEW' : 'TABLE'),
+        ...apart.map((feature) => distinctTable({ scope, hasLateEvents }, feature, inputs.of(feature), part ?? grid)),
+        // What is merged is in the way of what comes: only tiles that are kept, or of which more is made, are needed again.
+        ...(tiles === 'made' && part === undefined && !isView ? [`DROP TABLE ${scope.table('tiles')}`] : []),
+        ...groups.map((group) => listTable(group, part ?? grid, scope, context)),
+      ],
+      dropPart: isView
+        ? []
+        : [scope.table('windowed'), ...apart.map(distinctTableName)].map((table) => `DROP TABLE ${table}`),
+      partsFor: (bytes) => (counts === null ? 1 : windowedParts(request, counts, bytes)),
+      columns: plans.flatMap((plan) =>
+        plan.feature.windows.map((text) =>
+          valueColumn(plan, text, {
+            timed,
+            gathered: gathered.has(plan.feature) ? valueList(inputs.of(plan.feature)) : null,
+          }),
+        ),
+      ),
+      joins: [
+        ...apart.map((feature) => `LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`),
+        ...groups.flatMap(({ table, isTimed }) => (isTimed ? [] : [`LEFT JOIN ${table} USING (entity, point)`])),
+      ],
+    }
+  }
   return {
     tiles: [
       entitiesTable(scope, tiles === 'taken'),
-      tilesTable(windowed, tiles === 'taken'),
-      ...distinct.map((feature) => sightingsTable({ scope, hasLateEvents }, feature, context.inputs.of(feature))),
+      tilesTable({ scope, hasLateEvents }, [...ofTiles, ...lists], tiles === 'taken'),
     ],
+    lists: lists.map(({ name }) => name),
     // A list is made from values and from their counts.
-    reads: 1 + distinct.length + 2 * groups.length,
-    windows: (counts, part) => [
-      ...windowedTable({ ...windowed, grid: part ?? grid }, counts),
-      // What is merged is in the way of what comes: only tiles that are kept, or of which other parts are made, are needed again.
-      ...(tiles === 'made' && part === undefined ? [`DROP TABLE ${scope.table('tiles')}`] : []),
-      ...distinct.map((feature) => distinctTable({ scope, hasLateEvents }, feature, part ?? grid)),
-      ...groups.map((group) => listTable(group, part ?? grid, scope, context)),
-    ],
-    dropPart:
-      groups.length > 0
-        ? null
-        : [scope.table('windowed'), ...distinct.map(distinctTableName)].map((table) => `DROP TABLE ${table}`),
-    partsFor: (counts, bytes) => windowedParts(windowed, counts, bytes),
-    columns: plans.flatMap((plan) => plan.feature.windows.map((text) => valueColumn(plan, text, timed))),
-    joins: [
-      ...distinct.map((feature) => `LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`),
-      ...groups.flatMap(({ table, isTimed }) => (isTimed ? [] : [`LEFT JOIN ${table} USING (entity, point)`])),
-    ],
+    reads: 1 + 2 * groups.length,
+    windowed,
     timed,
+    needsEvents: groups.length > 0,
     partials: ofTiles,
     ofEvents: plans.flatMap(({ feature, plan }) => (plan === null ? [feature] : [])),
   }
@@ -146,19 +191,27 @@ const countFor = (feature: FeatureDefinition, inputs: Inputs): Partial =>
     ? countOf(inputs.of(feature))
     : countOfEither(inputs.of(feature), inputs.divisorOf(feature))
 
-const uniquePartials = (partials: readonly Partial[]): Partial[] => [
+const unique = <M extends Merged>(partials: readonly M[]): M[] => [
   ...new Map(partials.map((partial) => [partial.name, partial])).values(),
 ]
 
-function valueColumn({ feature, plan, count }: FeaturePlan, text: string, timed: readonly ListGroup[]): ValueColumn {
+/** @param how.gathered the list that the windows' distinct values are counted from, where they are not in a table of their own */
+function valueColumn(
+  { feature, plan, count }: FeaturePlan,
+  text: string,
+  { timed, gathered }: { readonly timed: readonly ListGroup[]; readonly gathered: Merged | null },
+): ValueColumn {
   const name = featureColumn(feature, text)
-  const merged = (partial: Partial): string => quoteIdentifier(mergedColumn(partial, text))
+  const merged = (partial: Merged): string => quoteIdentifier(mergedColumn(partial, text))
   const counted = count === null ? null : merged(count)
   const column = { feature, name, count: counted }
   if (timed.some(({ features }) => features.includes(feature))) {
     return { ...column, held: null, atTime: () => emptyAs(feature, quoteIdentifier(name)) }
   }
-  const value = plan === null ? listedValue(feature, quoteIdentifier(name)) : plan.value(merged)
+  const value =
+    plan === null
+      ? listedValue(feature, gathered === null ? quoteIdentifier(name) : merged(gathered))
+      : plan.value(merged)
   const atTime = plan?.atTime
   if (atTime !== undefined) {
     return {

@@ -4,6 +4,7 @@ export {
   compileEvents,
   compileSlice,
   rowOrder,
+  type CompiledRows,
   type CompiledSlice,
   type SliceParts,
   type SliceRange,
@@ -16,4 +17,4 @@ export { dimensionRelation, joinKey, joinReads, validSince, type CompiledJoin, t
 export { keptRangesQuery, knownBy, tilesProblem, tileStart, type KeptColumn, type KeptTiles } from './kept-tiles.ts'
 export { rowChecks, type RowCheck } from './row-checks.ts'
 export { allTime, eventRanges, type Stretch } from './time-grid.ts'
-export { tileCountsQuery, type TileCounts } from './windowed.ts'
+export type { TileCounts } from './windowed.ts'

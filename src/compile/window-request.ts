@@ -1,13 +1,19 @@
 import type { Partial } from './partials.ts'
 import type { Grid, Window } from './time-grid.ts'
 
+/** What tiles have of their events, and windows of their tiles. */
+export interface Merged extends Pick<Partial, 'name' | 'ofEvents' | 'ofPieces'> {
+  /** Whether it takes as much as its events have values. */
+  readonly isList?: boolean
+}
+
 /** Name of a partial's column over one window. */
-export const mergedColumn = (partial: Partial, window: string): string => `${partial.name} over ${window}`
+export const mergedColumn = ({ name }: Merged, window: string): string => `${name} over ${window}`
 
 /** A window, and the partials that features want over it. */
 export interface WindowPartials {
   readonly window: Window
-  readonly partials: readonly Partial[]
+  readonly partials: readonly Merged[]
 }
 
 /** What windows are made apart by, and the names of the tables in between. */
@@ -21,7 +27,8 @@ export interface Scope {
 export interface WindowRequest {
   readonly scope: Scope
   readonly grid: Grid
-  readonly partials: readonly Partial[]
+  /** What is merged to blocks. */
+  readonly partials: readonly Merged[]
   readonly windows: readonly WindowPartials[]
   /** Whether events count from a later tile on than their own (column `seen` of events and tiles). */
   readonly hasLateEvents: boolean
@@ -32,3 +39,10 @@ export interface WindowRequest {
 /** SQL of the point at which a tile's events enter a window. */
 export const entry = (by: bigint, hasLateEvents: boolean, tile = 'tile'): string =>
   hasLateEvents ? `greatest(${tile} + ${by}, seen + 1)` : `${tile} + ${by}`
+
+/** Tiles before a point that some window still holds; null without end. */
+export const back = (windows: readonly Window[]): bigint | null =>
+  windows.reduce<bigint | null>((most, { width, offset }) => {
+    if (most === null || width === null) return null
+    return width + offset > most ? width + offset : most
+  }, 0n)

@@ -9,66 +9,107 @@
 import { blocksTable, windowedByBlocks } from './blocks.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Window } from './time-grid.ts'
-import { entry, mergedColumn, type WindowPartials, type WindowRequest } from './window-request.ts'
+import { back, entry, mergedColumn, type Merged, type WindowPartials, type WindowRequest } from './window-request.ts'
 
 /** Tiles that a window may hold on average for them to be merged one by one. */
 const mostTilesInWindow = 12
 
-/** How many entities and tiles there are, and the sum over all entities of the square of their tiles. */
+/** What the tiles are, over all entities. */
 export interface TileCounts {
   readonly entities: number
   readonly tiles: number
+  /** Sum of the square of each entity's tiles. */
   readonly squares: number
+  /** Values in the tiles' lists, see `ValueList`. */
+  readonly values: number
+  /** Sum of the product of each entity's tiles and values. */
+  readonly products: number
 }
 
-/** Query of one row of `TileCounts`. */
-export const tileCountsQuery =
-  'SELECT CAST(count(*) AS DOUBLE) AS entities, CAST(coalesce(sum(n), 0) AS DOUBLE) AS tiles, CAST(coalesce(sum(n * n), 0) AS DOUBLE) AS squares FROM (SELECT count(*) AS n FROM tiles GROUP BY entity)'
+/** Query of one row of `TileCounts`. @param lists columns of `tiles` */
+export function tileCountsQuery(lists: readonly string[]): string {
+  const values = lists.map((name) => `coalesce(len(${quoteIdentifier(name)}), 0)`)
+  const sum = (sql: string): string => `CAST(coalesce(sum(${sql}), 0) AS DOUBLE)`
+  const columns = ['n', 'n * n', 'v', 'n * v'].map(
+    (sql, index) => `${sum(sql)} AS ${['tiles', 'squares', '"values"', 'products'][index] ?? ''}`,
+  )
+  return `SELECT CAST(count(*) AS DOUBLE) AS entities, ${columns.join(', ')}
+FROM (SELECT count(*) AS n, ${values.length === 0 ? '0' : `sum(${values.join(' + ')})`} AS v FROM tiles GROUP BY entity)`
+}
+
+/** How windows are merged. */
+export interface Merging {
+  /** One tile after the other, at each change point; else from blocks. */
+  readonly isByChange: boolean
+  /** Whether windows hold so few tiles that lists of their values can be gathered, too. */
+  readonly isOfLists: boolean
+}
+
+/** @param counts of the tiles; without them, windows are taken for full */
+export function mergingFor(
+  { windows, points, grid }: Omit<WindowRequest, 'partials'>,
+  counts: TileCounts | null,
+): Merging {
+  const longest = longestOf(windows)
+  const share = longest === null || longest > grid.span ? 1 : Number(longest) / Number(grid.span)
+  if (counts === null)
+    return { isByChange: points !== 'any' || Number(longest ?? grid.span) <= mostTilesInWindow, isOfLists: false }
+  const isFew = (sum: number, of: number): boolean => (sum / Math.max(of, 1)) * share <= mostTilesInWindow
+  const { tiles, squares, values, products } = counts
+  const fewTiles = isFew(squares, tiles)
+  return { isByChange: points !== 'any' || fewTiles, isOfLists: fewTiles && isFew(products, values) }
+}
+
+/** Tiles in the longest window; null when one has no beginning. */
+const longestOf = (windows: readonly WindowPartials[]): bigint | null =>
+  windows.reduce<bigint | null>(
+    (most, { window: { width } }) => (most === null || width === null ? null : width > most ? width : most),
+    0n,
+  )
 
 /**
  * Statements that make `windowed` (entity, point, next_point, merged partials) from `tiles`: each row holds from `point` to before
  * `next_point`.
- * @param counts of the tiles; without them, windows are taken for full
+ * @param kind a view is made anew from the tiles wherever it is read; by blocks there is none
  */
-export function windowedTable(request: WindowRequest, counts: TileCounts | null): string[] {
-  const { windows, points, grid } = request
-  const longest = windows.reduce<bigint | null>(
-    (most, { window: { width } }) => (most === null || width === null ? null : width > most ? width : most),
-    0n,
-  )
-  const share = longest === null || longest > grid.span ? 1 : Number(longest) / Number(grid.span)
-  const held = counts === null ? Number(longest ?? grid.span) : (counts.squares / Math.max(counts.tiles, 1)) * share
-  return points !== 'any' || held <= mostTilesInWindow
-    ? [windowedByChange(request)]
-    : [blocksTable(request, longest), windowedByBlocks(request, longest), `DROP TABLE ${request.scope.table('blocks')}`]
+export function windowedTable(request: WindowRequest, { isByChange }: Merging, kind: 'TABLE' | 'VIEW'): string[] {
+  if (isByChange) return [windowedByChange(request, kind)]
+  const longest = longestOf(request.windows)
+  return [
+    blocksTable(request, longest),
+    windowedByBlocks(request, longest),
+    `DROP TABLE ${request.scope.table('blocks')}`,
+  ]
 }
 
-/** @param withPieces whether there are `kept_pieces`, made as these and of other events */
-export function tilesTable({ scope, partials, hasLateEvents }: WindowRequest, withPieces = false): string {
+/** @param columns what a tile has of its events, @param withPieces whether there are `kept_pieces`, made as these and of other events */
+export function tilesTable(
+  { scope, hasLateEvents }: Pick<WindowRequest, 'scope' | 'hasLateEvents'>,
+  columns: readonly Merged[],
+  withPieces = false,
+): string {
   const by = scope.keys.join(', ')
   const time = hasLateEvents ? 'tile, seen' : 'tile'
-  const columns = partials.map(({ name, ofEvents }) => `    ${ofEvents} AS ${quoteIdentifier(name)}`)
+  const aggregates = columns.map(({ name, ofEvents }) => `    ${ofEvents} AS ${quoteIdentifier(name)}`)
   return `CREATE TEMP TABLE ${scope.table('tiles')} AS
 SELECT entity, tiles_by_key.* EXCLUDE (${by})
 FROM (
   SELECT
-${[`    ${by}`, `    ${time}`, ...columns].join(',\n')}
+${[`    ${by}`, `    ${time}`, ...aggregates].join(',\n')}
   FROM events
-  GROUP BY ${by}, ${time}${withPieces ? `\n  UNION ALL BY NAME\n  SELECT ${[by, time, ...partials.map(({ name }) => quoteIdentifier(name))].join(', ')} FROM kept_pieces` : ''}
+  GROUP BY ${by}, ${time}${withPieces ? `\n  UNION ALL BY NAME\n  SELECT ${[by, time, ...columns.map(({ name }) => quoteIdentifier(name))].join(', ')} FROM kept_pieces` : ''}
 ) AS tiles_by_key
 JOIN ${scope.table('entities')} USING (${by})`
 }
 
 /** The tiles that some window holds at a point. */
 const hull = (windows: readonly WindowPartials[]): { readonly back: bigint | null; readonly offset: bigint } => {
-  let back: bigint | null = 0n
-  let offset: bigint | null = null
-  for (const { window } of windows) {
-    const own = window.width === null ? null : window.width + window.offset
-    back = back === null || own === null ? null : own > back ? own : back
-    offset = offset === null || window.offset < offset ? window.offset : offset
+  const offsets = windows.map(({ window: { offset } }) => offset)
+  const [first = 0n, ...others] = offsets
+  return {
+    back: back(windows.map(({ window }) => window)),
+    offset: others.reduce((least, offset) => (offset < least ? offset : least), first),
   }
-  return { back, offset: offset ?? 0n }
 }
 
 const minus = (sql: string, value: bigint): string => (value === 0n ? sql : `${sql} - ${value}`)
@@ -92,16 +133,19 @@ function changePoints({ windows, hasLateEvents, points: kind }: WindowRequest): 
   return [...enters, ...[...leaves].map((by) => `tile + ${by}`)]
 }
 
-/** Bytes that a merged partial takes, roughly. */
-const partialBytes = 16
+/** Bytes that a merged partial takes, roughly, and a value of a list. */
+const [partialBytes, listedBytes] = [16, 8]
 
 /**
  * In how many parts of the grid `windowed` is made for about `bytes` each: all entities may have a row where a part begins, and one at each
  * change. A part is not so short that it has more of the former than of the latter.
  */
-export function windowedParts(request: WindowRequest, { entities, tiles }: TileCounts, bytes: number): number {
+export function windowedParts(request: WindowRequest, counts: TileCounts, bytes: number): number {
+  const { entities, tiles, products } = counts
   const { grid, windows } = request
-  const width = partialBytes * (3 + windows.reduce((sum, { partials }) => sum + partials.length, 0))
+  const ofPartials = partialBytes * (3 + windows.reduce((sum, { partials }) => sum + partials.length, 0))
+  const withLists = windows.filter(({ partials }) => partials.some(({ isList }) => isList === true)).length
+  const width = ofPartials + withLists * listedBytes * (products / Math.max(tiles, 1))
   const points = Number(grid.end - grid.first)
   const changes = Math.min(
     (tiles * changePoints(request).length * points) / Math.max(points, Number(grid.span)),
@@ -111,17 +155,17 @@ export function windowedParts(request: WindowRequest, { entities, tiles }: TileC
   return Math.max(1, Math.ceil((changes * width) / Math.max(bytes - ofEntities, ofEntities, 1)))
 }
 
-function windowedByChange(request: WindowRequest): string {
-  const { scope, grid, windows, hasLateEvents, points: kind } = request
-  const onChange = kind === 'events'
+function windowedByChange(request: WindowRequest, kind: 'TABLE' | 'VIEW'): string {
+  const { scope, grid, windows, hasLateEvents, points: which } = request
+  const onChange = which === 'events'
   const tiles = scope.table('tiles')
   const { first, end, isPart = false } = grid
-  const { back, offset } = hull(windows)
+  const { back: longest, offset } = hull(windows)
   // It is there only if its event is known by then.
   const entering = onChange && hasLateEvents ? ' WHERE seen = tile' : ''
   const points = changePoints(request)
   const isHull = ({ window }: WindowPartials): boolean =>
-    window.offset === offset && (back === null ? window.width === null : window.width === back - offset)
+    window.offset === offset && (longest === null ? window.width === null : window.width === longest - offset)
   const merged = windows.flatMap((one) =>
     one.partials.map(
       (partial) =>
@@ -130,9 +174,9 @@ function windowedByChange(request: WindowRequest): string {
   )
   const seen = hasLateEvents ? ['seen < point'] : []
   // Joined within stretches of a window's length, else every tile of an entity would meet every point of it.
-  const stretch = back === null || end - first <= 3n * back ? null : back
+  const stretch = longest === null || end - first <= 3n * longest ? null : longest
   // Of a part of the slice, other tiles than its own are in the way.
-  const own = isPart && back !== null ? ` WHERE tile >= ${first - back} AND tile < ${end}` : ''
+  const own = isPart && longest !== null ? ` WHERE tile >= ${first - longest} AND tile < ${end}` : ''
   const pieces =
     stretch === null
       ? `SELECT *, tile AS piece FROM ${tiles}${own}`
@@ -140,13 +184,13 @@ function windowedByChange(request: WindowRequest): string {
   const joined = [
     'changes.entity = pieces.entity',
     ...(stretch === null ? [] : [`stretch = point // ${stretch}`]),
-    ...holds({ text: '', width: back === null ? null : back - offset, offset }, 'piece'),
+    ...holds({ text: '', width: longest === null ? null : longest - offset, offset }, 'piece'),
     ...seen,
   ]
   const any = windows.some(isHull)
     ? ''
     : `\nHAVING bool_or(${windows.map(({ window }) => `(${holds(window, 'piece').join(' AND ')})`).join(' OR ')})`
-  return `CREATE TEMP TABLE ${scope.table('windowed')} AS
+  return `CREATE ${kind === 'VIEW' ? 'OR REPLACE TEMP VIEW' : 'TEMP TABLE'} ${scope.table('windowed')} AS
 WITH changes AS (
   SELECT entity, point, ${onChange ? 'point + 1' : `lead(point, 1, ${end}) OVER (PARTITION BY entity ORDER BY point)`} AS next_point
   FROM (

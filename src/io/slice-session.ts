@@ -7,9 +7,9 @@ import {
   keptRangesQuery,
   rangesQuery,
   summedFloats,
-  tileCountsQuery,
   validSince,
   type CompiledJoin,
+  type CompiledRows,
   type CompiledSlice,
   type SliceParts,
   type SliceRange,
@@ -21,14 +21,17 @@ import type { ViewDefinition } from '../definition/index.ts'
 import type { DuckDb, QueryOptions } from './duckdb.ts'
 
 /** A slice's rows: all of them in `select`, or part by part in `spans`. */
-export interface ComputedSlice extends CompiledSlice {
+export interface ComputedSlice
+  extends Pick<CompiledSlice, 'orderBy' | 'rejected' | 'kept' | 'ofEvents'>, Pick<CompiledRows, 'select' | 'spans'> {
   /** Null where all are there. */
   readonly inParts: ComputedParts | null
 }
 
 export interface ComputedParts {
-  /** In how many parts of about the same length the slice is to be taken. */
+  /** In how many parts of about the same length the slice is to be taken, at least. */
   readonly count: number
+  /** Whether reading a part of it makes all of it: parts should then be no longer than what is read at once. */
+  readonly isView: boolean
   /** Makes what `spans` gives between these feature times, in place of what was made before. */
   make(part: Stretch): Promise<void>
 }
@@ -60,29 +63,32 @@ export async function computeInSession(
   const facts = eventFacts(definition, types, found, await keptRanges(db, definition, range, types, options))
   const compiled = compileSlice(definition, range, facts)
   for (const statement of compiled.tiles) await db.run(statement, options)
-  const [counts = null] = await db.rows<TileCounts>(tileCountsQuery, options)
-  const { parts } = compiled
-  const count = parts === null || counts === null ? 1 : parts.count(counts, partBytes)
-  if (parts !== null && counts !== null && count > 1)
-    return { ...compiled, inParts: partsOf(db, parts, counts, count, options) }
-  for (const statement of compiled.windows(counts)) await db.run(statement, options)
-  return { ...compiled, inParts: null }
+  const [counts = null] = await db.rows<TileCounts>(compiled.tileCounts, options)
+  const { orderBy, rejected, kept, ofEvents } = compiled
+  const { windows, parts, select, spans } = compiled.rows(counts)
+  const computed = { orderBy, rejected, kept, ofEvents, select, spans }
+  if (parts !== null && partBytes < Infinity) {
+    const count = parts.count(partBytes)
+    if (count > 1 || parts.isView) return { ...computed, inParts: partsOf(db, parts, count, options) }
+  }
+  for (const statement of windows) await db.run(statement, options)
+  return { ...computed, inParts: null }
 }
 
 function partsOf(
   db: DuckDb,
-  parts: SliceParts,
-  counts: TileCounts,
+  { isView, windows, drop }: SliceParts,
   count: number,
   options: QueryOptions,
 ): ComputedParts {
   let isMade = false
   return {
     count,
+    isView,
     make: async (part) => {
-      for (const statement of isMade ? parts.drop : []) await db.run(statement, options)
+      for (const statement of isMade ? drop : []) await db.run(statement, options)
       isMade = true
-      for (const statement of parts.windows(counts, part)) await db.run(statement, options)
+      for (const statement of windows(part)) await db.run(statement, options)
     },
   }
 }

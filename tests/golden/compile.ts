@@ -13,18 +13,19 @@ const types = new Map([
 ])
 
 /** Windows are made in two ways: by blocks where they are full, by changes where they are sparse. */
-const counts: Readonly<Record<string, TileCounts | null>> = { route_delays: { entities: 1, tiles: 1, squares: 1 } }
+const counts: Readonly<Record<string, TileCounts | null>> = { route_delays: { entities: 1, tiles: 1, squares: 1, values: 1, products: 1 } }
 
 /** A compiled slice as one script, as the golden file has it. */
 export function goldenSql({ definition, slice, outputSchema, ...schemas }: GoldenView): string {
   const range = { from: parseInstant(slice[0], 'from'), to: parseInstant(slice[1], 'to'), ...schemas, outputSchema, rereads: true }
   const compiled = compileSlice(definition, range, eventFacts(definition, types, null))
-  const { events, tiles, windows, select, orderBy, rejected } = compiled
+  const { events, tiles, rows, orderBy, rejected } = compiled
+  const { windows, select } = rows(counts[definition.name] ?? null)
   const statements = [
     ...compileDimensions(definition, range).map(({ statement }) => statement),
     events,
     ...tiles,
-    ...windows(counts[definition.name] ?? null),
+    ...windows,
     `${select}\nORDER BY ${orderBy}`,
     rejected,
   ]

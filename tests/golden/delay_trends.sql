@@ -34,7 +34,7 @@ JOIN entities USING (key_1);
 
 DROP VIEW events;
 
-CREATE TEMP TABLE windowed AS
+CREATE OR REPLACE TEMP VIEW windowed AS
 WITH changes AS (
   SELECT entity, point, lead(point, 1, 11358) OVER (PARTITION BY entity ORDER BY point) AS next_point
   FROM (
@@ -55,8 +55,6 @@ FROM changes
 JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 3 AND piece < point
 GROUP BY changes.entity, point
 HAVING bool_or((piece >= point - 2 AND piece < point) OR (piece >= point - 3 AND piece < point - 1));
-
-DROP TABLE tiles;
 
 WITH held AS (
   SELECT

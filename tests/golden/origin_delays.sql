@@ -33,19 +33,11 @@ FROM (
     max("value of delay") AS "max of delay",
     count("value of late") AS "count of late",
     (max({instant: instant, value: "value of delay"}) FILTER (WHERE "value of delay" IS NOT NULL)).value AS "last of delay",
-    sum(CAST("value of delay" AS HUGEINT) * CAST("value of delay" AS HUGEINT)) AS "squares of delay"
+    sum(CAST("value of delay" AS HUGEINT) * CAST("value of delay" AS HUGEINT)) AS "squares of delay",
+    list(DISTINCT "value of destination") FILTER (WHERE "value of destination" IS NOT NULL) AS "values of destination"
   FROM events
   GROUP BY key_1, tile
 ) AS tiles_by_key
-JOIN entities USING (key_1);
-
-CREATE TEMP TABLE "sightings destinations" AS
-SELECT entity, value, tile, lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous
-FROM (
-  SELECT DISTINCT key_1, tile, "value of destination" AS value
-  FROM events
-  WHERE "value of destination" IS NOT NULL
-)
 JOIN entities USING (key_1);
 
 DROP VIEW events;
@@ -117,13 +109,14 @@ GROUP BY entity, point;
 
 DROP TABLE blocks;
 
-DROP TABLE tiles;
-
 CREATE TEMP TABLE "distinct destinations" AS
-WITH stays AS (
-  SELECT entity, 0 AS window_index, greatest(tile + 1, coalesce(previous + 8, 0)) AS enters, tile + 8 AS leaves FROM "sightings destinations"
+WITH sightings AS MATERIALIZED (
+  SELECT *, lag(tile) OVER (PARTITION BY entity, value ORDER BY tile) AS previous FROM (SELECT entity, tile, unnest("values of destination") AS value FROM tiles)
+),
+stays AS (
+  SELECT entity, 0 AS window_index, greatest(tile + 1, coalesce(previous + 8, 0)) AS enters, tile + 8 AS leaves FROM sightings
   UNION ALL
-  SELECT entity, 1 AS window_index, greatest(tile + 1, coalesce(previous + 29, 0)) AS enters, tile + 29 AS leaves FROM "sightings destinations"
+  SELECT entity, 1 AS window_index, greatest(tile + 1, coalesce(previous + 29, 0)) AS enters, tile + 29 AS leaves FROM sightings
 ),
 changes AS (
   SELECT entity, window_index, greatest(enters, 11354) AS point, 1 AS change, false AS is_row
@@ -151,6 +144,8 @@ counts AS (
 SELECT * EXCLUDE (is_row)
 FROM counts
 WHERE is_row;
+
+DROP TABLE tiles;
 
 WITH held AS (
   SELECT

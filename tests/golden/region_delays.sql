@@ -62,7 +62,7 @@ JOIN entities USING (key_1, key_2);
 
 DROP TABLE events;
 
-CREATE TEMP TABLE windowed AS
+CREATE OR REPLACE TEMP VIEW windowed AS
 WITH changes AS (
   SELECT entity, point, lead(point, 1, 11356) OVER (PARTITION BY entity ORDER BY point) AS next_point
   FROM (
@@ -83,8 +83,6 @@ SELECT
 FROM changes
 JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 7 AND piece < point
 GROUP BY changes.entity, point;
-
-DROP TABLE tiles;
 
 WITH held AS (
   SELECT

@@ -21,8 +21,9 @@ export async function writeComputedRows(
   if (spans === null) return writePartitions(db, { ...request, query: select, sortBy: rowOrder(definition) })
   const written: DataFile[] = []
   let rowsWritten = 0n
-  const parts = inParts === null ? [ordinals] : cut(ordinals, Math.ceil(ordinals.length / inParts.count))
-  for (const part of parts) {
+  const length = Math.ceil(ordinals.length / (inParts?.count ?? 1))
+  const ofStretch = inParts?.isView === true ? Math.min(length, stretchPartitions) : length
+  for (const part of cut(ordinals, ofStretch)) {
     await inParts?.make(rangeOf(definition, part))
     for (const stretch of cut(part, stretchPartitions)) {
       const files = await writeStretch(db, spans, stretch, {

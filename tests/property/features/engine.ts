@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { dimensionRelation, joinReads, requiredColumns, type CompiledSlice } from '../../../src/compile/index.ts'
+import { dimensionRelation, joinReads, requiredColumns } from '../../../src/compile/index.ts'
 import type { ViewDefinition } from '../../../src/definition/index.ts'
 import type { DataFile, IcebergType, PartitionSpec, PrimitiveType, Schema } from '../../../src/iceberg/index.ts'
 import { duckDbType } from '../../../src/io/duckdb-types.ts'
@@ -145,7 +145,7 @@ export async function hashesOf(files: readonly DataFile[]): Promise<ReadonlyMap<
 /** Spans give the rows of any part of a slice, in order, to a connection that sees nothing temporary. */
 async function requireSameBySpans(
   db: DuckDb,
-  { spans }: CompiledSlice,
+  { spans }: ComputedSlice,
   casts: readonly string[],
   rows: readonly Readonly<Record<string, unknown>>[],
   { from, to }: Range,
@@ -176,6 +176,7 @@ export async function dropTables(db: DuckDb): Promise<void> {
   const tables = await db.rows<{ table_name: string }>('SELECT table_name FROM duckdb_tables()')
   for (const { table_name } of tables) await db.run(`DROP TABLE ${quoted(table_name)}`)
   await db.run('DROP VIEW IF EXISTS events')
+  await db.run('DROP VIEW IF EXISTS windowed')
 }
 
 const io = localFiles()
