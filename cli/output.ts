@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { isHindcastError, type ErrorCode } from '../src/contract/index.ts'
+import { grouped, isHindcastError, type ErrorCode } from '../src/contract/index.ts'
 
 /** Exit codes of the contract. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, auditsRefused: 3, awaitingApproval: 4, conflict: 5 } as const
@@ -90,9 +90,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
   return [line(header), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
-export const count = (n: number): string => n.toLocaleString('en-US')
-
-export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? '' : 's'}`
+export const plural = (n: number, noun: string): string => `${grouped(n)} ${noun}${n === 1 ? '' : 's'}`
 
 export function bytes(n: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -1,13 +1,14 @@
 /** A plan for people, and as the JSON document that `plan` prints and saves. */
-import type {
-  BackfillInput,
-  ChangedFile,
-  PartitionCause,
-  PartitionReason,
-  PlannedPartition,
+import {
+  grouped,
+  type BackfillInput,
+  type ChangedFile,
+  type PartitionCause,
+  type PartitionReason,
+  type PlannedPartition,
 } from '../src/contract/index.ts'
 import type { BackfillPlan } from '../src/io/backfill/index.ts'
-import { bytes, count, plural, seconds, table } from './output.ts'
+import { bytes, plural, seconds, table } from './output.ts'
 
 export function planDocument(plan: BackfillPlan, input: BackfillInput): unknown {
   const { runId: _, plan: __, ...summary } = plan.summary
@@ -104,7 +105,7 @@ export function renderPlan(plan: BackfillPlan): string {
   const { summary } = plan
   const rows = stretches(plan).map((stretch) => [
     stretch.from === stretch.through ? stretch.from : `${stretch.from} … ${stretch.through}`,
-    count(stretch.partitions),
+    grouped(stretch.partitions),
     stretch.reason,
     why(plan, stretch),
   ])
@@ -119,7 +120,7 @@ export function renderPlan(plan: BackfillPlan): string {
     ...(summary.todoPartitions === 0
       ? [`All ${plural(total, 'partition')} are fresh: nothing to compute.`]
       : [
-          `${count(summary.todoPartitions)} of ${plural(total, 'partition')} to compute in ${plural(summary.slices, 'slice')}, reading ${count(summary.inputRows)} source rows (${bytes(summary.inputBytes)}).`,
+          `${grouped(summary.todoPartitions)} of ${plural(total, 'partition')} to compute in ${plural(summary.slices, 'slice')}, reading ${grouped(summary.inputRows)} source rows (${bytes(summary.inputBytes)}).`,
           ...carriedLine(plan),
           ...tilesLines(plan),
           estimateLine(plan),
@@ -138,7 +139,7 @@ function carriedLine({ slices, carried }: BackfillPlan): string[] {
 function tilesLines({ summary: { tiles }, definition: { partitionBy } }: BackfillPlan): string[] {
   if (tiles === undefined) return []
   const { windows, fromTiles, rows, bytes: size, kept, problem } = tiles
-  const taken = `Of ${plural(windows, partitionBy)} of events in their windows, ${count(fromTiles)} from kept tiles (${plural(rows, 'row')}, ${bytes(size)}).`
+  const taken = `Of ${plural(windows, partitionBy)} of events in their windows, ${grouped(fromTiles)} from kept tiles (${plural(rows, 'row')}, ${bytes(size)}).`
   const leaves = `Leaves the tiles of ${plural(kept, partitionBy)} in ${tiles.table}.`
   return [
     ...(fromTiles === 0 ? [] : [taken]),
@@ -149,7 +150,7 @@ function tilesLines({ summary: { tiles }, definition: { partitionBy } }: Backfil
 
 function estimateLine({ summary: { estimate } }: BackfillPlan): string {
   const { rows, bytes: size, seconds: time, memoryBytes, basis } = estimate
-  const output = rows === null ? '' : ` ${count(rows)} rows${size === null ? '' : ` (${bytes(size)})`},`
+  const output = rows === null ? '' : ` ${grouped(rows)} rows${size === null ? '' : ` (${bytes(size)})`},`
   return `Estimate:${output} ${seconds(time * 1000)}, ${bytes(memoryBytes)} of memory a worker, by ${basis === 'last-run' ? 'what the last run took' : 'a usual rate: no run has been measured yet'}.`
 }
 

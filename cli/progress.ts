@@ -1,5 +1,5 @@
-import type { PartitionReason, Progress } from '../src/contract/index.ts'
-import { bytes, count, paint, seconds } from './output.ts'
+import { grouped, type PartitionReason, type Progress } from '../src/contract/index.ts'
+import { bytes, paint, seconds } from './output.ts'
 
 const barWidth = 28
 
@@ -17,14 +17,14 @@ export function progressLine(progress: Progress, nowMs: number): string {
       ? ''
       : `, ${seconds((elapsed / slices.done) * (slices.total - slices.done))} left`
   const paused = progress.paused ? ' (paused)' : ''
-  return `computing ${bar} ${slices.done}/${slices.total} slices, ${progress.partitionsDone}/${plan.todoPartitions} partitions, ${count(progress.rows)} rows, ${bytes(progress.bytes)}, ${seconds(elapsed)}${left}${paused}`
+  return `computing ${bar} ${slices.done}/${slices.total} slices, ${progress.partitionsDone}/${plan.todoPartitions} partitions, ${grouped(progress.rows)} rows, ${bytes(progress.bytes)}, ${seconds(elapsed)}${left}${paused}`
 }
 
 function stateLine(progress: Progress): string {
   const { state, staged } = progress
   switch (state) {
     case 'staging':
-      return `staging ${count(progress.rows)} rows on a branch`
+      return `staging ${grouped(progress.rows)} rows on a branch`
     case 'auditing':
       return `auditing snapshot ${staged?.snapshotId ?? ''}`
     case 'awaiting-approval':
@@ -74,5 +74,5 @@ export class ProgressDisplay {
 export const describePartitions = (partitions: Readonly<Record<PartitionReason, number>>): string =>
   Object.entries(partitions)
     .filter(([, n]) => n > 0)
-    .map(([reason, n]) => `${count(n)} ${reason.replaceAll('-', ' ')}`)
+    .map(([reason, n]) => `${grouped(n)} ${reason.replaceAll('-', ' ')}`)
     .join(', ')

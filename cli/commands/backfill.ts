@@ -2,6 +2,7 @@ import {
   type AuditResult,
   type BackfillInput,
   type BackfillResult,
+  grouped,
   HindcastError,
   isHindcastError,
   parseBackfillInput,
@@ -10,7 +11,7 @@ import {
 import { makePlan, requirePlanned } from '../../src/io/backfill/index.ts'
 import type { CommandContext } from '../context.ts'
 import { newRunId } from '../identifiers.ts'
-import { bytes, count, exitCodes, filePath, paint, plural, table, type ExitCode } from '../output.ts'
+import { bytes, exitCodes, filePath, paint, plural, table, type ExitCode } from '../output.ts'
 import { ProgressDisplay } from '../progress.ts'
 import { followRun, hasWorker } from '../runs.ts'
 import { nullEventTimesLine, renderPlan } from '../plan-text.ts'
@@ -162,7 +163,7 @@ export function renderResult(result: BackfillResult): string {
   return [
     renderAudits(result.audits),
     '',
-    `${paint('green', 'Published')} snapshot ${result.snapshotId ?? ''} of ${result.table}: ${plural(result.rows, 'row')}, ${bytes(result.bytes)}, ${plural(result.slices, 'slice')}${result.reusedSlices === 0 ? '' : ` (${count(result.reusedSlices)} found finished)`}`,
+    `${paint('green', 'Published')} snapshot ${result.snapshotId ?? ''} of ${result.table}: ${plural(result.rows, 'row')}, ${bytes(result.bytes)}, ${plural(result.slices, 'slice')}${result.reusedSlices === 0 ? '' : ` (${grouped(result.reusedSlices)} found finished)`}`,
     ...nullEventTimesLine(result.nullEventTimes),
     ...(result.rejectedRows === 0 ? [] : [`${plural(result.rejectedRows, 'source row')} left out for a null key`]),
     ...(result.report === null ? [] : [`Report: ${filePath(result.report)}`]),

@@ -1,5 +1,6 @@
 import { askNobody, askTemporal } from '../../activities/index.ts'
 import {
+  grouped,
   garbageKinds,
   isHindcastError,
   parseMaintenanceInput,
@@ -8,7 +9,7 @@ import {
 } from '../../src/contract/index.ts'
 import { maintainTable, planMaintenance, type AskRun } from '../../src/io/gc/index.ts'
 import type { CommandContext } from '../context.ts'
-import { bytes, count, exitCodes, filePath, plural, table, type ExitCode } from '../output.ts'
+import { bytes, exitCodes, filePath, plural, table, type ExitCode } from '../output.ts'
 
 export interface GcOptions {
   readonly table?: readonly string[]
@@ -66,7 +67,7 @@ function render(
   const rows = reports.flatMap(({ table: name, garbage }) =>
     garbageKinds
       .filter((kind) => garbage[kind].files > 0)
-      .map((kind) => [name, nouns[kind], count(garbage[kind].files), bytes(garbage[kind].bytes)]),
+      .map((kind) => [name, nouns[kind], grouped(garbage[kind].files), bytes(garbage[kind].bytes)]),
   )
   const all = reports.flatMap(({ garbage }) => Object.values(garbage))
   const total = all.reduce((sum, { bytes: size }) => sum + size, 0)
@@ -111,7 +112,7 @@ function describe(report: TableMaintenance, dryRun: boolean): string[] {
     ...(compaction === null
       ? []
       : [
-          `${plural(compaction.rewrittenFiles, 'small file')} became ${count(compaction.addedFiles)}, ${plural(compaction.rewrittenManifests, 'manifest')} became ${count(compaction.addedManifests)}`,
+          `${plural(compaction.rewrittenFiles, 'small file')} became ${grouped(compaction.addedFiles)}, ${plural(compaction.rewrittenManifests, 'manifest')} became ${grouped(compaction.addedManifests)}`,
         ]),
     ...report.notes,
     ...(failed.count === 0

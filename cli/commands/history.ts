@@ -1,4 +1,4 @@
-import { HindcastError, summaryKeys } from '../../src/contract/index.ts'
+import { grouped, HindcastError, summaryKeys } from '../../src/contract/index.ts'
 import { ancestorsOf, qualifiedName } from '../../src/iceberg/index.ts'
 import { mainHead, targetIdentifier } from '../../src/io/backfill/index.ts'
 import { findView, loadDefinitions } from '../../src/io/project.ts'
@@ -45,8 +45,8 @@ export async function historyCommand(context: CommandContext, [view = '']: reado
           snapshots.map((snapshot) => [
             `${snapshot.snapshotId}${snapshot.current ? ' (main)' : ''}`,
             snapshot.committedAt.slice(0, 19).replace('T', ' '),
-            snapshot.addedRows.toLocaleString('en-US'),
-            snapshot.totalRows.toLocaleString('en-US'),
+            grouped(snapshot.addedRows),
+            grouped(snapshot.totalRows),
             snapshot.runId ?? `(${snapshot.operation}, not by Hindcast)`,
             snapshot.definition?.slice(0, 12) ?? '',
             snapshot.codeVersion ?? '',

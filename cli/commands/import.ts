@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { grouped } from '../../src/contract/index.ts'
 import { importFiles } from '../../src/io/import-files.ts'
 import type { CommandContext } from '../context.ts'
-import { count, exitCodes, plural, seconds, type ExitCode } from '../output.ts'
+import { exitCodes, plural, seconds, type ExitCode } from '../output.ts'
 import { newSnapshotId } from '../../src/io/snapshot-id.ts'
 
 interface ImportOptions {
@@ -40,7 +41,7 @@ export async function importCommand(
   context.output.result(imported, () =>
     imported.skipped === true
       ? `${options.table} has these files already (snapshot ${imported.snapshotId}); --force imports them once more`
-      : `${imported.created ? 'Created' : 'Appended to'} ${options.table}: ${plural(Number(imported.rows), 'row')} in ${count(imported.files)} files, snapshot ${imported.snapshotId}, ${seconds(Date.now() - started)}`,
+      : `${imported.created ? 'Created' : 'Appended to'} ${options.table}: ${plural(Number(imported.rows), 'row')} in ${grouped(imported.files)} files, snapshot ${imported.snapshotId}, ${seconds(Date.now() - started)}`,
   )
   return exitCodes.done
 }

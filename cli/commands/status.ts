@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client'
-import { HindcastError, type Progress } from '../../src/contract/index.ts'
+import { grouped, HindcastError, type Progress } from '../../src/contract/index.ts'
 import type { CommandContext } from '../context.ts'
-import { count, exitCodes, filePath, table, type ExitCode } from '../output.ts'
+import { exitCodes, filePath, table, type ExitCode } from '../output.ts'
 import { describePartitions, progressLine } from '../progress.ts'
 import { newestBackfills, statusText } from '../../workers/runs.ts'
 import { backfillHandle, lastErrorOf, pendingActivities, queryProgress, runError } from '../runs.ts'
@@ -65,7 +65,7 @@ function describe(progress: Progress): string[] {
     progressLine(progress, progress.updatedMs),
     ...(progress.rows === 0
       ? []
-      : [`${count(progress.rows)} rows so far, ${progress.slices.reused} slices found finished`]),
+      : [`${grouped(progress.rows)} rows so far, ${progress.slices.reused} slices found finished`]),
     ...(staged === null ? [] : [`Staged snapshot ${staged.snapshotId} on branch ${staged.branch}`]),
     ...(progress.audits.length === 0 ? [] : [renderAudits(progress.audits)]),
     ...(progress.decision === null

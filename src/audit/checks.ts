@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../compile/quote.ts'
-import type { AuditResult } from '../contract/index.ts'
+import { grouped, type AuditResult } from '../contract/index.ts'
 import type { AuditDefinition, ViewDefinition } from '../definition/index.ts'
 
 /** The one row that an audit's query gives. */
@@ -188,10 +188,10 @@ export function judge(audit: AuditDefinition, { snapshot, run }: AuditMeasuremen
 
 function finding(audit: AuditDefinition, of: Measurement, limit: number): string {
   const { value } = of
-  const rows = `${of.rows.toLocaleString('en-US')} rows`
+  const rows = `${grouped(of.rows)} rows`
   switch (audit.kind) {
     case 'unique':
-      return `${(value ?? 0).toLocaleString('en-US')} of ${rows} repeat a key, limit 0`
+      return `${grouped(value ?? 0)} of ${rows} repeat a key, limit 0`
     case 'null_rate':
       return value === null
         ? `no rows to measure, limit ${limit}`
@@ -199,7 +199,7 @@ function finding(audit: AuditDefinition, of: Measurement, limit: number): string
     case 'drift':
       return value === null
         ? `nothing to compare with yet, limit ${limit}`
-        : `PSI ${rounded(value)} between ${rows} and a baseline of ${of.baselineRows.toLocaleString('en-US')}, limit ${limit}`
+        : `PSI ${rounded(value)} between ${rows} and a baseline of ${grouped(of.baselineRows)}, limit ${limit}`
   }
 }
 

@@ -9,6 +9,7 @@ import type { Scope } from './window-request.ts'
 
 export const bucketScope = (keys: readonly string[], { column }: Bucket): Scope => ({
   keys: [...keys, column],
+  isNumbered: false,
   table: (name) => `${column}_${name}`,
 })
 

@@ -12,7 +12,7 @@ import type { PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { timeGrid, type Grid, type Stretch } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
-import { tileCountsQuery, type TileCounts } from './windowed.ts'
+import type { TileCounts } from './windowed.ts'
 
 /** Rows with feature time in `[from, to)`, and the shapes of what is read and written. */
 export interface SliceRange extends JoinSchemas {
@@ -118,6 +118,12 @@ function selectEvents(definition: ViewDefinition, range: Omit<SliceRange, 'outpu
 export const compileEvents = (definition: ViewDefinition, range: Omit<SliceRange, 'outputSchema'>): string =>
   selectEvents(definition, range, timeGrid(definition, range, alignment))
 
+/** Whether entities have one key, and that is an integer. */
+function hasNumber({ entity }: ViewDefinition, { fields }: Schema): boolean {
+  const types = entity.keys.map((key) => fields.find(({ name }) => name === key.name)?.type)
+  return types.length === 1 && (types[0] === 'int' || types[0] === 'long')
+}
+
 /** Events that are read more often are held in a table: up to there it costs less to decode them again, and no memory. */
 const mostReads = 3
 
@@ -147,7 +153,7 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     typeOf: (feature: FeatureDefinition) => outputType(range.outputSchema, feature),
   }
   const plain = definition.features.filter(({ by }) => by === undefined || by === null)
-  const scope: Scope = { keys, table: (name) => name }
+  const scope: Scope = { keys, isNumbered: hasNumber(definition, range.outputSchema), table: (name) => name }
   const onChange = definition.rows === 'on_change'
   const set = featureSet(
     {
@@ -191,16 +197,23 @@ ${selectEvents(definition, range, grid)}`,
       ...set.tiles,
       ...(isOfTiles ? [dropEvents] : []),
     ],
-    tileCounts: tileCountsQuery(set.lists),
+    tileCounts: set.tileCounts,
     rows: (counts) => {
       const windowed = set.windowed(counts)
-      const rows = selectRows(definition, range, grid, { ...windowed, timed: set.timed }, inputs.buckets)
+      const rows = selectRows(
+        definition,
+        range,
+        grid,
+        { ...windowed, timed: set.timed, isNumbered: scope.isNumbered },
+        inputs.buckets,
+      )
       return {
         ...rows,
         windows: [
           ...windowed.windows(),
           ...bucketed.flatMap(({ bucket, own, values }) => {
-            const ofBucket = values.windowed(counts)
+            // The counts are of other tiles than a bucket's.
+            const ofBucket = values.windowed(counts === null ? null : { ...counts, areAlike: [] })
             return [...values.tiles, ...ofBucket.windows(), bucketTable(bucket, keys, own, ofBucket)]
           }),
           ...(isOfTiles ? [] : [dropEvents]),
@@ -256,10 +269,13 @@ function selectRows(
   definition: ViewDefinition,
   range: SliceRange,
   grid: Grid,
-  set: WindowedSet & Pick<FeatureSet, 'timed'>,
+  set: WindowedSet & Pick<FeatureSet, 'timed'> & Pick<Scope, 'isNumbered'>,
   buckets: readonly Bucket[],
 ): Pick<CompiledRows, 'select' | 'spans'> {
-  const keys = definition.entity.keys.map(({ name }, i) => ({ own: `key_${i + 1}`, name: quoteIdentifier(name) }))
+  const keys = definition.entity.keys.map(({ name }, i) => ({
+    own: set.isNumbered ? 'entity' : `key_${i + 1}`,
+    name: quoteIdentifier(name),
+  }))
   const ofSet = new Map(set.columns.map((column) => [column.name, column]))
   // Named by number: what the definition's names are is its authors' business.
   const columns = definition.features
@@ -270,7 +286,7 @@ function selectRows(
     return sql === null ? [] : [`${sql} AS ${as}`]
   })
   const joins = [
-    'JOIN entities USING (entity)',
+    ...(set.isNumbered ? [] : ['JOIN entities USING (entity)']),
     ...set.joins,
     ...buckets.map((bucket) => `LEFT JOIN ${bucketTableName(bucket)} USING (entity, point)`),
   ]
@@ -278,9 +294,8 @@ function selectRows(
   const final = columns.map(({ name, own, held: as }) => `${own?.atTime?.(as, micros) ?? as} AS ${name}`)
   const derived = definition.derived.map(({ name, sql }) => `${parenthesized(sql)} AS ${quoteIdentifier(name)}`)
   const list = (items: readonly string[]): string => items.join(',\n    ')
-  const heldColumns = list(['entity', 'point', 'next_point', ...keys.map(({ own }) => own), ...held])
-  const from = `FROM windowed
-  ${joins.join('\n  ')}`
+  const heldColumns = list([...new Set(['entity', 'point', 'next_point', ...keys.map(({ own }) => own)]), ...held])
+  const from = ['FROM windowed', ...joins].join('\n  ')
   const rowsOf = (points: string): string => `points AS NOT MATERIALIZED (${points}),
 feature_columns AS NOT MATERIALIZED (
   SELECT

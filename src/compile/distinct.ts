@@ -19,8 +19,10 @@ export function valueList(input: Input): Merged {
     name,
     isList: true,
     ofEvents: `list(DISTINCT ${valueColumn(input)}) FILTER (WHERE ${valueColumn(input)} IS NOT NULL)`,
-    ofPieces: (where) =>
-      `len(list_distinct(flatten(list(${column})${where === undefined ? '' : ` FILTER (WHERE ${where})`})))`,
+    ofPieces: (where) => {
+      const lists = `list(${column})${where === undefined ? '' : ` FILTER (WHERE ${where})`}`
+      return `CASE len(${lists}) WHEN 1 THEN len((${lists})[1]) ELSE list_unique(flatten(${lists})) END`
+    },
   }
 }
 

@@ -118,15 +118,20 @@ const keySql = (name: string, type: string): string =>
   type === 'float' || type === 'double' ? `${quoteIdentifier(name)} + 0` : quoteIdentifier(name)
 
 /**
- * Statement that makes `entities`: a number for each entity, so that what follows groups and joins by one integer.
+ * Statement that makes `entities`: a number for each entity, so that what follows groups and joins by one integer. The tiles take their numbers from
+ * it; keys that are numbers themselves are taken from the tiles.
  * @param withPieces whether there are `kept_pieces` beside the events
  */
-export function entitiesTable({ keys, table }: Scope, withPieces = false): string {
+export function entitiesTable({ keys, isNumbered, table }: Scope, withPieces = false): string {
   const by = keys.join(', ')
   const known = keys.map((key) => `${key} IS NOT NULL`).join(' AND ')
   return `CREATE TEMP TABLE ${table('entities')} AS
-SELECT row_number() OVER (ORDER BY ${by}) AS entity, ${by}
+${
+  isNumbered
+    ? `SELECT DISTINCT entity, entity AS ${by} FROM ${table('tiles')}`
+    : `SELECT row_number() OVER (ORDER BY ${by}) AS entity, ${by}
 FROM (SELECT DISTINCT ${by} FROM events WHERE ${known}${withPieces ? ` UNION SELECT ${by} FROM kept_pieces` : ''})`
+}`
 }
 
 /** Condition that a time lies in one of the stretches, as far as they lie in the range. */

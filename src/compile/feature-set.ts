@@ -17,7 +17,7 @@ import {
 import { quoteIdentifier, quoteString } from './quote.ts'
 import type { Grid } from './time-grid.ts'
 import { mergedColumn, type Merged, type Scope, type WindowPartials } from './window-request.ts'
-import { mergingFor, tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
+import { mergingFor, tileCountsQuery, tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
 
 /** One column of a feature, over one window. */
 export interface ValueColumn {
@@ -35,8 +35,8 @@ export interface ValueColumn {
 export interface FeatureSet {
   /** Statements that make `entities` and `tiles` from the events. */
   readonly tiles: readonly string[]
-  /** Columns of `tiles` that are lists of values: see `tileCountsQuery`. */
-  readonly lists: readonly string[]
+  /** Query of one row of `TileCounts`, once there are the tiles. */
+  readonly tileCounts: string
   /** How many times the statements read the events, beside for their entities. */
   readonly reads: number
   /** @param counts of the tiles, which choose how windows are made of them and change no value; without them windows are taken for full */
@@ -114,11 +114,18 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
     )
   const partials = unique([...grid.windows.keys()].flatMap(ofWindow))
   const ofTiles = tiles === 'made' ? (partials.length === 0 ? [countAll] : partials) : [...partials, eventCount]
+  const countPartials = partials.filter(({ isCount }) => isCount === true)
   const windowed = (counts: TileCounts | null): WindowedSet => {
-    const common = { scope, grid, hasLateEvents, points, partials: ofTiles }
+    // Where no values are missing, one count is as good as another; lists take the count of their own.
+    const [first, ...others] = countPartials
+    const alike = new Set(
+      others.flatMap(({ name }, index) => (groups.length === 0 && counts?.areAlike[index] === true ? [name] : [])),
+    )
+    const chosen = (partial: Partial): Partial => (first !== undefined && alike.has(partial.name) ? first : partial)
+    const common = { scope, grid, hasLateEvents, points, partials: unique(ofTiles.map(chosen)) }
     const ofPartials = [...grid.windows.values()].map((window): WindowPartials => ({
       window,
-      partials: unique(ofWindow(window.text)),
+      partials: unique(ofWindow(window.text).map(chosen)),
     }))
     const merging = mergingFor({ ...common, windows: ofPartials }, counts)
     const gathered = new Set(
@@ -154,10 +161,12 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       dropPart: isView
         ? []
         : [scope.table('windowed'), ...apart.map(distinctTableName)].map((table) => `DROP TABLE ${table}`),
-      partsFor: (bytes) => (counts === null ? 1 : windowedParts(request, counts, bytes)),
+      // A view's rows are never held: it takes memory only while they are aggregated.
+      partsFor: (bytes) => (counts === null ? 1 : windowedParts(request, counts, isView ? 4 * bytes : bytes)),
       columns: plans.flatMap((plan) =>
         plan.feature.windows.map((text) =>
           valueColumn(plan, text, {
+            chosen,
             timed,
             gathered: gathered.has(plan.feature) ? valueList(inputs.of(plan.feature)) : null,
           }),
@@ -169,12 +178,16 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       ],
     }
   }
+  const entities = entitiesTable(scope, tiles === 'taken')
+  // What rows alone are made of has them in its tiles.
+  const hasEntities = !isAlone || groups.length > 0 || tiles !== 'made'
+  const tilesOfEvents = tilesTable({ scope, hasLateEvents }, [...ofTiles, ...lists], tiles === 'taken')
   return {
-    tiles: [
-      entitiesTable(scope, tiles === 'taken'),
-      tilesTable({ scope, hasLateEvents }, [...ofTiles, ...lists], tiles === 'taken'),
-    ],
-    lists: lists.map(({ name }) => name),
+    tiles: scope.isNumbered ? [tilesOfEvents, ...(hasEntities ? [entities] : [])] : [entities, tilesOfEvents],
+    tileCounts: tileCountsQuery({
+      lists: lists.map(({ name }) => name),
+      counts: countPartials.map(({ name }) => name),
+    }),
     // A list is made from values and from their counts.
     reads: 1 + 2 * groups.length,
     windowed,
@@ -195,14 +208,26 @@ const unique = <M extends Merged>(partials: readonly M[]): M[] => [
   ...new Map(partials.map((partial) => [partial.name, partial])).values(),
 ]
 
-/** @param how.gathered the list that the windows' distinct values are counted from, where they are not in a table of their own */
+/**
+ * @param how.chosen the partial whose merged column has another one's values, @param how.gathered the list that the windows' distinct values are
+ *   counted from, where they are not in a table of their own
+ */
 function valueColumn(
   { feature, plan, count }: FeaturePlan,
   text: string,
-  { timed, gathered }: { readonly timed: readonly ListGroup[]; readonly gathered: Merged | null },
+  {
+    chosen,
+    timed,
+    gathered,
+  }: {
+    readonly chosen: (partial: Partial) => Partial
+    readonly timed: readonly ListGroup[]
+    readonly gathered: Merged | null
+  },
 ): ValueColumn {
   const name = featureColumn(feature, text)
-  const merged = (partial: Merged): string => quoteIdentifier(mergedColumn(partial, text))
+  const columnOf = (partial: Merged): string => quoteIdentifier(mergedColumn(partial, text))
+  const merged = (partial: Partial): string => columnOf(chosen(partial))
   const counted = count === null ? null : merged(count)
   const column = { feature, name, count: counted }
   if (timed.some(({ features }) => features.includes(feature))) {
@@ -210,7 +235,7 @@ function valueColumn(
   }
   const value =
     plan === null
-      ? listedValue(feature, gathered === null ? quoteIdentifier(name) : merged(gathered))
+      ? listedValue(feature, gathered === null ? quoteIdentifier(name) : columnOf(gathered))
       : plan.value(merged)
   const atTime = plan?.atTime
   if (atTime !== undefined) {

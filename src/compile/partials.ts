@@ -13,6 +13,8 @@ export interface Partial {
   readonly name: string
   /** Aggregate over a tile's events. */
   readonly ofEvents: string
+  /** Whether it is a number of events, which may well be the same as another one's. */
+  readonly isCount?: boolean
   /** Aggregate over pieces of time (with their order in `piece`) that hold the partial in the column of its name. */
   readonly ofPieces: (where?: string) => string
   /** How tables of tiles have it. */
@@ -60,8 +62,10 @@ function partial(
 }
 
 /** Number of values. */
-export const countOf = (input: Input): Partial =>
-  partial('count', input, input.sql === null ? 'count(*)' : `count(${valueColumn(input)})`, 'sum')
+export const countOf = (input: Input): Partial => ({
+  ...partial('count', input, input.sql === null ? 'count(*)' : `count(${valueColumn(input)})`, 'sum'),
+  isCount: true,
+})
 
 /** Number of events with a value of either. */
 export function countOfEither(a: Input, b: Input): Partial {
@@ -72,6 +76,7 @@ export function countOfEither(a: Input, b: Input): Partial {
   return {
     name,
     ofEvents: either,
+    isCount: true,
     ofPieces: (where) => `sum(${column})${filter(where)}`,
     kept: keptValue('count of either', [a, b], column),
   }

@@ -20,6 +20,8 @@ export interface WindowPartials {
 export interface Scope {
   /** Columns of `events`. */
   readonly keys: readonly string[]
+  /** Whether the one key is an integer, and so its entity's number already. */
+  readonly isNumbered: boolean
   readonly table: (name: 'entities' | 'tiles' | 'blocks' | 'windowed' | 'lists') => string
 }
 

@@ -14,6 +14,9 @@ import { back, entry, mergedColumn, type Merged, type WindowPartials, type Windo
 /** Tiles that a window may hold on average for them to be merged one by one. */
 const mostTilesInWindow = 12
 
+/** Rows of two of the engine's row groups: a scan of so few keeps no more than two threads busy, mostly one. */
+const fewTiles = 245_760
+
 /** What the tiles are, over all entities. */
 export interface TileCounts {
   readonly entities: number
@@ -24,17 +27,37 @@ export interface TileCounts {
   readonly values: number
   /** Sum of the product of each entity's tiles and values. */
   readonly products: number
+  /** Of each further one of the partials that are counts, whether it is the first one's equal in all tiles. */
+  readonly areAlike: readonly boolean[]
 }
 
-/** Query of one row of `TileCounts`. @param lists columns of `tiles` */
-export function tileCountsQuery(lists: readonly string[]): string {
+/** Query of one row of `TileCounts`. @param columns names of columns of `tiles`: its lists, and partials that are counts */
+export function tileCountsQuery({
+  lists,
+  counts: [first = '', ...others],
+}: {
+  readonly lists: readonly string[]
+  readonly counts: readonly string[]
+}): string {
   const values = lists.map((name) => `coalesce(len(${quoteIdentifier(name)}), 0)`)
   const sum = (sql: string): string => `CAST(coalesce(sum(${sql}), 0) AS DOUBLE)`
   const columns = ['n', 'n * n', 'v', 'n * v'].map(
     (sql, index) => `${sum(sql)} AS ${['tiles', 'squares', '"values"', 'products'][index] ?? ''}`,
   )
-  return `SELECT CAST(count(*) AS DOUBLE) AS entities, ${columns.join(', ')}
-FROM (SELECT count(*) AS n, ${values.length === 0 ? '0' : `sum(${values.join(' + ')})`} AS v FROM tiles GROUP BY entity)`
+  const alike = others.map((name, index) => ({
+    as: `alike_${index}`,
+    sql: `bool_and(${quoteIdentifier(name)} IS NOT DISTINCT FROM ${quoteIdentifier(first)})`,
+  }))
+  const ofEntity = [
+    'count(*) AS n',
+    `${values.length === 0 ? '0' : `sum(${values.join(' + ')})`} AS v`,
+    ...alike.map(({ as, sql }) => `${sql} AS ${as}`),
+  ]
+  return `SELECT
+  CAST(count(*) AS DOUBLE) AS entities,
+  ${columns.join(',\n  ')},
+  [${alike.map(({ as }) => `coalesce(bool_and(${as}), false)`).join(', ')}] AS "areAlike"
+FROM (SELECT ${ofEntity.join(', ')} FROM tiles GROUP BY entity)`
 }
 
 /** How windows are merged. */
@@ -43,6 +66,8 @@ export interface Merging {
   readonly isByChange: boolean
   /** Whether windows hold so few tiles that lists of their values can be gathered, too. */
   readonly isOfLists: boolean
+  /** Whether there are so few tiles that all threads have a part in them only by a copy, which the engine scans by smaller pieces. */
+  readonly isCopied: boolean
 }
 
 /** @param counts of the tiles; without them, windows are taken for full */
@@ -53,11 +78,19 @@ export function mergingFor(
   const longest = longestOf(windows)
   const share = longest === null || longest > grid.span ? 1 : Number(longest) / Number(grid.span)
   if (counts === null)
-    return { isByChange: points !== 'any' || Number(longest ?? grid.span) <= mostTilesInWindow, isOfLists: false }
+    return {
+      isByChange: points !== 'any' || Number(longest ?? grid.span) <= mostTilesInWindow,
+      isOfLists: false,
+      isCopied: false,
+    }
   const isFew = (sum: number, of: number): boolean => (sum / Math.max(of, 1)) * share <= mostTilesInWindow
   const { tiles, squares, values, products } = counts
-  const fewTiles = isFew(squares, tiles)
-  return { isByChange: points !== 'any' || fewTiles, isOfLists: fewTiles && isFew(products, values) }
+  const areFew = isFew(squares, tiles)
+  return {
+    isByChange: points !== 'any' || areFew,
+    isOfLists: areFew && isFew(products, values),
+    isCopied: tiles <= fewTiles,
+  }
 }
 
 /** Tiles in the longest window; null when one has no beginning. */
@@ -72,8 +105,8 @@ const longestOf = (windows: readonly WindowPartials[]): bigint | null =>
  * `next_point`.
  * @param kind a view is made anew from the tiles wherever it is read; by blocks there is none
  */
-export function windowedTable(request: WindowRequest, { isByChange }: Merging, kind: 'TABLE' | 'VIEW'): string[] {
-  if (isByChange) return [windowedByChange(request, kind)]
+export function windowedTable(request: WindowRequest, merging: Merging, kind: 'TABLE' | 'VIEW'): string[] {
+  if (merging.isByChange) return [windowedByChange(request, merging, kind)]
   const longest = longestOf(request.windows)
   return [
     blocksTable(request, longest),
@@ -90,16 +123,28 @@ export function tilesTable(
 ): string {
   const by = scope.keys.join(', ')
   const time = hasLateEvents ? 'tile, seen' : 'tile'
-  const aggregates = columns.map(({ name, ofEvents }) => `    ${ofEvents} AS ${quoteIdentifier(name)}`)
+  const entity = scope.isNumbered ? `${by} AS entity` : by
+  const known = scope.isNumbered ? [`WHERE ${by} IS NOT NULL`] : []
+  const aggregates = columns.map(({ name, ofEvents }) => `${ofEvents} AS ${quoteIdentifier(name)}`)
+  const pieces = [entity, time, ...columns.map(({ name }) => quoteIdentifier(name))].join(', ')
+  const lines = [
+    'SELECT',
+    ...[entity, time, ...aggregates].map((column, index, { length }) => `  ${column}${index + 1 < length ? ',' : ''}`),
+    'FROM events',
+    ...known,
+    `GROUP BY ${by}, ${time}`,
+    ...(withPieces ? ['UNION ALL BY NAME', `SELECT ${pieces} FROM kept_pieces`] : []),
+  ]
   return `CREATE TEMP TABLE ${scope.table('tiles')} AS
-SELECT entity, tiles_by_key.* EXCLUDE (${by})
+${
+  scope.isNumbered
+    ? lines.join('\n')
+    : `SELECT entity, tiles_by_key.* EXCLUDE (${by})
 FROM (
-  SELECT
-${[`    ${by}`, `    ${time}`, ...aggregates].join(',\n')}
-  FROM events
-  GROUP BY ${by}, ${time}${withPieces ? `\n  UNION ALL BY NAME\n  SELECT ${[by, time, ...columns.map(({ name }) => quoteIdentifier(name))].join(', ')} FROM kept_pieces` : ''}
+${lines.map((line) => `  ${line}`).join('\n')}
 ) AS tiles_by_key
 JOIN ${scope.table('entities')} USING (${by})`
+}`
 }
 
 /** The tiles that some window holds at a point. */
@@ -155,10 +200,9 @@ export function windowedParts(request: WindowRequest, counts: TileCounts, bytes:
   return Math.max(1, Math.ceil((changes * width) / Math.max(bytes - ofEntities, ofEntities, 1)))
 }
 
-function windowedByChange(request: WindowRequest, kind: 'TABLE' | 'VIEW'): string {
+function windowedByChange(request: WindowRequest, { isCopied }: Merging, kind: 'TABLE' | 'VIEW'): string {
   const { scope, grid, windows, hasLateEvents, points: which } = request
   const onChange = which === 'events'
-  const tiles = scope.table('tiles')
   const { first, end, isPart = false } = grid
   const { back: longest, offset } = hull(windows)
   // It is there only if its event is known by then.
@@ -179,8 +223,8 @@ function windowedByChange(request: WindowRequest, kind: 'TABLE' | 'VIEW'): strin
   const own = isPart && longest !== null ? ` WHERE tile >= ${first - longest} AND tile < ${end}` : ''
   const pieces =
     stretch === null
-      ? `SELECT *, tile AS piece FROM ${tiles}${own}`
-      : `SELECT *, tile AS piece, unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch FROM ${tiles}${own}`
+      ? `SELECT *, tile AS piece FROM own_tiles`
+      : `SELECT *, tile AS piece, unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch FROM own_tiles`
   const joined = [
     'changes.entity = pieces.entity',
     ...(stretch === null ? [] : [`stretch = point // ${stretch}`]),
@@ -191,18 +235,19 @@ function windowedByChange(request: WindowRequest, kind: 'TABLE' | 'VIEW'): strin
     ? ''
     : `\nHAVING bool_or(${windows.map(({ window }) => `(${holds(window, 'piece').join(' AND ')})`).join(' OR ')})`
   return `CREATE ${kind === 'VIEW' ? 'OR REPLACE TEMP VIEW' : 'TEMP TABLE'} ${scope.table('windowed')} AS
-WITH changes AS (
+WITH own_tiles AS ${isCopied ? '' : 'NOT '}MATERIALIZED (FROM ${scope.table('tiles')}${own}),
+changes AS (
   SELECT entity, point, ${onChange ? 'point + 1' : `lead(point, 1, ${end}) OVER (PARTITION BY entity ORDER BY point)`} AS next_point
   FROM (
     SELECT DISTINCT entity, ${onChange ? 'point' : `greatest(point, ${first}) AS point`}
-    FROM (SELECT entity, unnest([${points.join(', ')}]) AS point FROM ${tiles}${entering})
+    FROM (SELECT entity, unnest([${points.join(', ')}]) AS point FROM own_tiles${entering})
     WHERE point < ${end}${onChange ? ` AND point >= ${first}` : ''}
   )
 ),
 pieces AS (${pieces})
 SELECT
-${['  changes.entity', '  point', '  any_value(next_point) AS next_point', ...merged].join(',\n')}
+${['  changes.entity', '  point', '  next_point', ...merged].join(',\n')}
 FROM changes
 JOIN pieces ON ${joined.join(' AND ')}
-GROUP BY changes.entity, point${any}`
+GROUP BY changes.entity, point, next_point${any}`
 }

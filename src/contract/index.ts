@@ -114,5 +114,6 @@ export {
   type RunBudget,
 } from './steering.ts'
 export { searchAttributes, searchAttributeTypes } from './search-attributes.ts'
+export { grouped } from './number-text.ts'
 export { nearest } from './suggest.ts'
 export type { StorageConfig } from './storage-config.ts'

@@ -94,7 +94,11 @@ export async function rowExpressionProblem(
         'An expression sees one row: write one over its columns, and aggregate with features.',
       )
     }
-    const facts = await functionFacts(engine, [...tree.functions.keys()])
+    // Operators are neither aggregates nor volatile, whatever the engine.
+    const facts = await functionFacts(
+      engine,
+      [...tree.functions.keys()].filter((name) => /\w/.test(name)),
+    )
     for (const [name, arities] of tree.functions) {
       // With one argument it is the age now.
       if (name === 'age' && arities.has(1))

@@ -1,3 +1,4 @@
+import { grouped } from '../contract/index.ts'
 import { escapeHtml } from './run-report.ts'
 
 export interface Overview {
@@ -34,7 +35,7 @@ export function renderOverview(overview: Overview): string {
       : `<a href="${escapeHtml(temporal.uiAddress)}/namespaces/${encodeURIComponent(temporal.namespace)}/workflows/${encodeURIComponent(runId)}">${escapeHtml(runId)}</a>`
   const views = overview.views.map(
     (view) =>
-      `<tr><td><b>${escapeHtml(view.name)}</b><td>${escapeHtml(view.table)}<td class="number">${view.features}<td>${view.snapshotId ?? '<i>never published</i>'}<td class="number">${view.rows?.toLocaleString('en-US') ?? ''}<td>${escapeHtml(view.committedAt ?? '')}<td>${escapeHtml(view.file)}`,
+      `<tr><td><b>${escapeHtml(view.name)}</b><td>${escapeHtml(view.table)}<td class="number">${view.features}<td>${view.snapshotId ?? '<i>never published</i>'}<td class="number">${view.rows === null ? '' : grouped(view.rows)}<td>${escapeHtml(view.committedAt ?? '')}<td>${escapeHtml(view.file)}`,
   )
   const runs = overview.runs.map(
     (run) =>

@@ -1,4 +1,4 @@
-import type { AuditResult, PartitionReason } from '../contract/index.ts'
+import { grouped, type AuditResult, type PartitionReason } from '../contract/index.ts'
 
 export interface RunReport {
   readonly runId: string
@@ -40,8 +40,8 @@ export function renderRunReport(report: RunReport): string {
     ]),
     ['Definition', report.definitionFingerprint],
     ['Code', report.codeVersion],
-    ['Rows written', report.rows.toLocaleString('en-US')],
-    ['Bytes written', report.bytes.toLocaleString('en-US')],
+    ['Rows written', grouped(report.rows)],
+    ['Bytes written', grouped(report.bytes)],
     ['Slices', `${report.slices}, of which ${report.reusedSlices} were found finished`],
     ['Source rows left out', `${report.rejectedRows} for a null key, ${report.nullEventTimes} for a null event time`],
   ]

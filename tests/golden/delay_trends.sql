@@ -35,25 +35,26 @@ JOIN entities USING (key_1);
 DROP VIEW events;
 
 CREATE OR REPLACE TEMP VIEW windowed AS
-WITH changes AS (
+WITH own_tiles AS NOT MATERIALIZED (FROM tiles),
+changes AS (
   SELECT entity, point, lead(point, 1, 11358) OVER (PARTITION BY entity ORDER BY point) AS next_point
   FROM (
     SELECT DISTINCT entity, greatest(point, 11356) AS point
-    FROM (SELECT entity, unnest([tile + 1, tile + 2, tile + 3, tile + 4]) AS point FROM tiles)
+    FROM (SELECT entity, unnest([tile + 1, tile + 2, tile + 3, tile + 4]) AS point FROM own_tiles)
     WHERE point < 11358
   )
 ),
-pieces AS (SELECT *, tile AS piece FROM tiles)
+pieces AS (SELECT *, tile AS piece FROM own_tiles)
 SELECT
   changes.entity,
   point,
-  any_value(next_point) AS next_point,
+  next_point,
   sum("count of rows") FILTER (WHERE piece >= point - 2 AND piece < point) AS "count of rows over 2d",
   max("max of delay_max_7d") FILTER (WHERE piece >= point - 2 AND piece < point) AS "max of delay_max_7d over 2d",
   max("max of delay_max_7d") FILTER (WHERE piece >= point - 3 AND piece < point - 1) AS "max of delay_max_7d over 2d offset 1d"
 FROM changes
 JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 3 AND piece < point
-GROUP BY changes.entity, point
+GROUP BY changes.entity, point, next_point
 HAVING bool_or((piece >= point - 2 AND piece < point) OR (piece >= point - 3 AND piece < point - 1));
 
 WITH held AS (

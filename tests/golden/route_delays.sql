@@ -36,19 +36,20 @@ FROM (
 JOIN entities USING (key_1, key_2);
 
 CREATE TEMP TABLE windowed AS
-WITH changes AS (
+WITH own_tiles AS MATERIALIZED (FROM tiles),
+changes AS (
   SELECT entity, point, lead(point, 1, 11356) OVER (PARTITION BY entity ORDER BY point) AS next_point
   FROM (
     SELECT DISTINCT entity, greatest(point, 11354) AS point
-    FROM (SELECT entity, unnest([tile + 1, tile + 8, tile + 29]) AS point FROM tiles)
+    FROM (SELECT entity, unnest([tile + 1, tile + 8, tile + 29]) AS point FROM own_tiles)
     WHERE point < 11356
   )
 ),
-pieces AS (SELECT *, tile AS piece FROM tiles)
+pieces AS (SELECT *, tile AS piece FROM own_tiles)
 SELECT
   changes.entity,
   point,
-  any_value(next_point) AS next_point,
+  next_point,
   sum("count of rows") FILTER (WHERE piece >= point - 7 AND piece < point) AS "count of rows over 7d",
   sum("count of delay") FILTER (WHERE piece >= point - 7 AND piece < point) AS "count of delay over 7d",
   sum("sum of delay") FILTER (WHERE piece >= point - 7 AND piece < point) AS "sum of delay over 7d",
@@ -57,7 +58,7 @@ SELECT
   sum("sum of delay") AS "sum of delay over 28d"
 FROM changes
 JOIN pieces ON changes.entity = pieces.entity AND piece >= point - 28 AND piece < point
-GROUP BY changes.entity, point;
+GROUP BY changes.entity, point, next_point;
 
 DROP TABLE tiles;
 

@@ -30,8 +30,11 @@ export const engineOptions = ({ signal }: StepOptions): QueryOptions => ({
   otherwise: 'DEFINITION_INVALID',
 })
 
-/** What the windows of a slice may take, for each of its threads, before they are made in parts: little of what an engine may have. */
+/** What the windows of a slice may take, for each of its threads, before they are made in parts. */
 const partBytes = 128 * 2 ** 20
+
+/** How much of what the engine may have that is at most. */
+const partShare = 1 / 8
 
 /** Computes a slice in one engine. */
 export async function computeFiles(
@@ -40,6 +43,7 @@ export async function computeFiles(
   slice: PlannedSlice,
   options: StepOptions & { readonly threads: number },
 ): Promise<SliceFiles> {
+  const { threads } = options
   const io = await targetFiles(runtime, plan)
   const engine = engineOptions(options)
   return runtime.withEngine(
@@ -48,7 +52,9 @@ export async function computeFiles(
       const { inSpan = inNoSpan } = options
       const about = { 'hindcast.view': plan.summary.view, 'hindcast.partitions': slice.partitions.length }
       await using rows = await inSpan('read', { ...about, 'hindcast.input_rows': slice.inputRows }, () =>
-        sliceRows(runtime, db, plan, slice, engine, { partBytes: partBytes * options.threads }),
+        sliceRows(runtime, db, plan, slice, engine, {
+          partBytes: Math.min(partBytes * threads, partShare * runtime.settings.config.engine.memoryLimit),
+        }),
       )
       const files = await inSpan('write', about, () =>
         writeComputedRows(db, rows, {
@@ -63,7 +69,7 @@ export async function computeFiles(
       const tiles = await keepTiles(runtime, db, { plan, slice, kept: rows.kept, scratchDir, options: engine })
       return { files, rejectedRows: rows.rejectedRows, tiles }
     },
-    { threads: options.threads },
+    { threads },
   )
 }
 
