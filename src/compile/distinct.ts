@@ -7,17 +7,20 @@
  */
 import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { kindOf, valueColumn, type EventFacts, type Input } from './inputs.ts'
+import { keptList } from './kept-forms.ts'
+import type { Partial } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
-import { back, entry, type Merged, type Scope } from './window-request.ts'
+import { back, entry, type Scope } from './window-request.ts'
 
-/** A tile's different values; windows that hold it have their number, null for none. */
-export function valueList(input: Input): Merged {
+/** A tile's different values; windows that hold it have their number, null for none. Tiles keep those that are listable. */
+export function valueList(input: Input): Partial {
   const name = `values of ${input.label}`
   const column = quoteIdentifier(name)
   return {
     name,
     isList: true,
+    kept: keptList('values', [input], column),
     ofEvents: `list(DISTINCT ${valueColumn(input)}) FILTER (WHERE ${valueColumn(input)} IS NOT NULL)`,
     ofPieces: (where) => {
       const lists = `list(${column})${where === undefined ? '' : ` FILTER (WHERE ${where})`}`

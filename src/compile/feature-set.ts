@@ -16,7 +16,7 @@ import {
 } from './partials.ts'
 import { quoteIdentifier, quoteString } from './quote.ts'
 import type { Grid } from './time-grid.ts'
-import { mergedColumn, type Merged, type Scope, type WindowPartials } from './window-request.ts'
+import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
 import { mergingFor, tileCountsQuery, tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
 
 /** One column of a feature, over one window. */
@@ -45,7 +45,7 @@ export interface FeatureSet {
   readonly timed: readonly ListGroup[]
   /** Whether the windows need the events themselves, beside their tiles. */
   readonly needsEvents: boolean
-  /** What the tiles have of their events. */
+  /** What tables of tiles have of the events. */
   readonly partials: readonly Partial[]
   /** Features that need the events themselves, not their tiles alone. */
   readonly ofEvents: readonly FeatureDefinition[]
@@ -102,6 +102,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   })
   const distinct = features.filter(({ aggregate }) => aggregate === 'count_distinct')
   const lists = unique(distinct.map((feature) => valueList(inputs.of(feature))))
+  const listable = distinct.filter((feature) => isListable(inputs.of(feature), facts))
   const groups = listGroups(
     plans.flatMap(({ feature, isListed }) => (isListed ? [feature] : [])),
     context,
@@ -128,11 +129,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       partials: unique(ofWindow(window.text).map(chosen)),
     }))
     const merging = mergingFor({ ...common, windows: ofPartials }, counts)
-    const gathered = new Set(
-      isAlone && merging.isByChange && merging.isOfLists
-        ? distinct.filter((feature) => isListable(inputs.of(feature), facts))
-        : [],
-    )
+    const gathered = new Set(isAlone && merging.isByChange && merging.isOfLists ? listable : [])
     const apart = distinct.filter((feature) => !gathered.has(feature))
     const request = {
       ...common,
@@ -193,8 +190,8 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
     windowed,
     timed,
     needsEvents: groups.length > 0,
-    partials: ofTiles,
-    ofEvents: plans.flatMap(({ feature, plan }) => (plan === null ? [feature] : [])),
+    partials: [...ofTiles, ...unique(listable.map((feature) => valueList(inputs.of(feature))))],
+    ofEvents: plans.flatMap(({ feature, plan }) => (plan === null && !listable.includes(feature) ? [feature] : [])),
   }
 }
 
@@ -204,7 +201,7 @@ const countFor = (feature: FeatureDefinition, inputs: Inputs): Partial =>
     ? countOf(inputs.of(feature))
     : countOfEither(inputs.of(feature), inputs.divisorOf(feature))
 
-const unique = <M extends Merged>(partials: readonly M[]): M[] => [
+const unique = (partials: readonly Partial[]): Partial[] => [
   ...new Map(partials.map((partial) => [partial.name, partial])).values(),
 ]
 
@@ -222,11 +219,11 @@ function valueColumn(
   }: {
     readonly chosen: (partial: Partial) => Partial
     readonly timed: readonly ListGroup[]
-    readonly gathered: Merged | null
+    readonly gathered: Partial | null
   },
 ): ValueColumn {
   const name = featureColumn(feature, text)
-  const columnOf = (partial: Merged): string => quoteIdentifier(mergedColumn(partial, text))
+  const columnOf = (partial: Partial): string => quoteIdentifier(mergedColumn(partial, text))
   const merged = (partial: Partial): string => columnOf(chosen(partial))
   const counted = count === null ? null : merged(count)
   const column = { feature, name, count: counted }

@@ -25,6 +25,12 @@ export const keptValue = (what: string, inputs: readonly Input[], column: string
   restored: (kept) => kept(''),
 })
 
+/** In the order of its members, which is another's each time it is made. */
+export const keptList = (what: string, inputs: readonly Input[], column: string): KeptForm => ({
+  ...keptValue(what, inputs, column),
+  columns: { '': `list_sort(${column})` },
+})
+
 const two64 = '18446744073709551616::HUGEINT'
 const two63 = '9223372036854775808::HUGEINT'
 

@@ -17,6 +17,8 @@ export interface Partial {
   readonly isCount?: boolean
   /** Aggregate over pieces of time (with their order in `piece`) that hold the partial in the column of its name. */
   readonly ofPieces: (where?: string) => string
+  /** Whether it takes as much as its events have values. */
+  readonly isList?: boolean
   /** How tables of tiles have it. */
   readonly kept: KeptForm
 }

@@ -1,19 +1,13 @@
 import type { Partial } from './partials.ts'
 import type { Grid, Window } from './time-grid.ts'
 
-/** What tiles have of their events, and windows of their tiles. */
-export interface Merged extends Pick<Partial, 'name' | 'ofEvents' | 'ofPieces'> {
-  /** Whether it takes as much as its events have values. */
-  readonly isList?: boolean
-}
-
 /** Name of a partial's column over one window. */
-export const mergedColumn = ({ name }: Merged, window: string): string => `${name} over ${window}`
+export const mergedColumn = ({ name }: Partial, window: string): string => `${name} over ${window}`
 
 /** A window, and the partials that features want over it. */
 export interface WindowPartials {
   readonly window: Window
-  readonly partials: readonly Merged[]
+  readonly partials: readonly Partial[]
 }
 
 /** What windows are made apart by, and the names of the tables in between. */
@@ -30,7 +24,7 @@ export interface WindowRequest {
   readonly scope: Scope
   readonly grid: Grid
   /** What is merged to blocks. */
-  readonly partials: readonly Merged[]
+  readonly partials: readonly Partial[]
   readonly windows: readonly WindowPartials[]
   /** Whether events count from a later tile on than their own (column `seen` of events and tiles). */
   readonly hasLateEvents: boolean

@@ -7,9 +7,10 @@
  * All partials are exact, so both ways give the same bits.
  */
 import { blocksTable, windowedByBlocks } from './blocks.ts'
+import type { Partial } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Window } from './time-grid.ts'
-import { back, entry, mergedColumn, type Merged, type WindowPartials, type WindowRequest } from './window-request.ts'
+import { back, entry, mergedColumn, type WindowPartials, type WindowRequest } from './window-request.ts'
 
 /** Tiles that a window may hold on average for them to be merged one by one. */
 const mostTilesInWindow = 12
@@ -118,7 +119,7 @@ export function windowedTable(request: WindowRequest, merging: Merging, kind: 'T
 /** @param columns what a tile has of its events, @param withPieces whether there are `kept_pieces`, made as these and of other events */
 export function tilesTable(
   { scope, hasLateEvents }: Pick<WindowRequest, 'scope' | 'hasLateEvents'>,
-  columns: readonly Merged[],
+  columns: readonly Partial[],
   withPieces = false,
 ): string {
   const by = scope.keys.join(', ')

@@ -23,7 +23,7 @@ export interface OtherFeatures {
 }
 
 const definition = (window: string, other?: OtherFeatures): string => `
-import { avg, collectDistinct, count, entity, featureView, last, lastK, max, nullRate, source, sql, sum, unique } from 'hindcast'
+import { avg, collectDistinct, count, countDistinct, entity, featureView, last, lastK, max, nullRate, source, sql, sum, unique } from 'hindcast'
 const shop = entity({ name: 'shop', keys: { shop: 'string' } })
 const sales = source({ name: 'sales', table: 'raw.sales', eventTime: 'at' })
 export const shopSales = featureView({

@@ -3,6 +3,7 @@ import { knownBy, tileStart, type KeptTiles } from '../../compile/index.ts'
 import { tilesSuffix, type ViewDefinition } from '../../definition/index.ts'
 import {
   type DataFile,
+  type IcebergType,
   type NestedField,
   type PartitionSpec,
   type PrimitiveType,
@@ -10,7 +11,7 @@ import {
   type Table,
   type TableIdentifier,
 } from '../../iceberg/index.ts'
-import type { DuckDb, DuckDbColumn, QueryOptions } from '../duckdb.ts'
+import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
 
 /** Property that tells a table of tiles from others of its name: the view's name. */
@@ -33,9 +34,16 @@ export const tileTableIdentifier = (runtime: Runtime, view: string): TableIdenti
 export const viewOfTiles = ({ name }: TableIdentifier): string | null =>
   name.endsWith(tilesSuffix) ? name.slice(0, -tilesSuffix.length) : null
 
-/** The type as which tiles keep a value; null for one that they do not keep, since files do not give it back as it was. */
-function keptType({ type }: DuckDbColumn): PrimitiveType | null {
-  const name = String(type)
+interface ListOf {
+  readonly listOf: PrimitiveType
+}
+
+/** The type as which tiles keep a value, or a list of such; null for one that they do not keep, since files do not give it back as it was. */
+function keptType(name: string): PrimitiveType | ListOf | null {
+  if (name.endsWith('[]')) {
+    const element = keptType(name.slice(0, -'[]'.length))
+    return typeof element === 'string' ? { listOf: element } : null
+  }
   const decimal = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(name)
   if (decimal !== null) return `decimal(${Number(decimal[1])}, ${Number(decimal[2])})`
   return types[name] ?? null
@@ -68,16 +76,27 @@ export async function tileColumns(
 ): Promise<readonly NestedField[]> {
   const found = new Map((await db.describe(select, options)).map((column) => [column.name, column]))
   const times = [tileStart, knownBy].filter((name) => found.has(name))
-  const fields: Omit<NestedField, 'id'>[] = [
+  const fields: (Omit<NestedField, 'id' | 'type'> & { readonly type: IcebergType | ListOf })[] = [
     ...keys.map(({ name, type, doc }) => ({ name, type, required: false, ...(doc === undefined ? {} : { doc }) })),
     ...times.map((name) => ({ name, type: 'timestamptz' as const, required: false, doc: timeDocs[name] ?? '' })),
     ...kept.columns.flatMap(({ name, doc }) => {
       const column = found.get(name)
-      const type = column === undefined ? null : keptType(column)
+      const type = column === undefined ? null : keptType(String(column.type))
       return type === null ? [] : [{ name, type, required: false, doc }]
     }),
   ]
-  return fields.map((field, index) => ({ id: index + 1, ...field }))
+  const listed = (element: PrimitiveType, index: number): IcebergType => ({
+    type: 'list',
+    // Behind those of all columns.
+    elementId: fields.length + index + 1,
+    elementRequired: false,
+    element,
+  })
+  return fields.map(({ type, ...field }, index) => ({
+    id: index + 1,
+    ...field,
+    type: typeof type === 'object' && 'listOf' in type ? listed(type.listOf, index) : type,
+  }))
 }
 
 const timeDocs: Readonly<Record<string, string>> = {
@@ -96,7 +115,12 @@ export function tileSpec({ partitionBy }: ViewDefinition, schema: Schema): Parti
 
 /** Names of the columns that a data file has. */
 export const columnsIn = ({ valueCounts, columnSizes }: DataFile, { fields }: Schema): readonly string[] =>
-  fields.filter(({ id }) => valueCounts?.has(id) === true || columnSizes?.has(id) === true).map(({ name }) => name)
+  fields
+    .filter((field) => {
+      const id = typeof field.type === 'object' && field.type.type === 'list' ? field.type.elementId : field.id
+      return valueCounts?.has(id) === true || columnSizes?.has(id) === true
+    })
+    .map(({ name }) => name)
 
 /** Whether a table is the view's own, partitioned as its tiles are. */
 export function isTileTable({ metadata }: Table, definition: ViewDefinition): boolean {

@@ -23,7 +23,8 @@ const again = { ...range, force: true }
 const raw = { namespace: ['raw'], name: 'sales' }
 
 const sales = `sales: count({ over: ['2d', '4d'] })`
-const features = `${sales}, amount: avg('amount', { over: ['4d'] }), last_amount: last('amount', { over: ['4d'] })`
+const features = `${sales}, amount: avg('amount', { over: ['4d'] }), last_amount: last('amount', { over: ['4d'] }),
+  prices: countDistinct(sql\`CAST(amount AS DECIMAL(9, 2))\`, { over: ['4d'] }), hours: countDistinct(sql\`strftime("at", '%H')\`, { over: ['2d'] })`
 const tiled = (text = features): OtherFeatures => ({ features: text, view: `tiles: 'keep',` })
 const plain = ({ features: text }: OtherFeatures): OtherFeatures => ({ features: text })
 
@@ -160,14 +161,18 @@ describe('what is read', () => {
 })
 
 describe('what is not used', () => {
-  test('tiles of another condition, of the source’s events or of one feature', async () => {
+  test.each([
+    ['of another condition', features.replace(`avg('amount', {`, "avg('amount', { where: sql`amount > 3`,")],
+    ['without the values of a distinct count', `${features}, shops: countDistinct('shop', { over: ['3d'] })`],
+  ])('tiles %s', async (_, text) => {
     await using project = await published()
-    const changed = tiled(features.replace(`avg('amount', {`, "avg('amount', { where: sql`amount > 3`,"))
+    const changed = tiled(text)
     await project.define('3d', changed)
     const staged = await project.staged('where', range)
     expect(staged.plan.summary.tiles).toMatchObject({ fromTiles: 0, kept: 14 })
     expect(await hashes(project, staged)).toEqual(await withoutTiles(nothing, changed))
     // What was left beside them is found by the next.
+    await project.publish(staged)
     await loseSource(project)
     const next = await project.staged('again', again)
     expect(next.plan.summary.tiles).toMatchObject({ fromTiles: 14, kept: 0 })
