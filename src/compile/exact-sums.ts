@@ -89,7 +89,7 @@ const textToDouble = (integer: string): string => `CAST(CAST(${integer} AS VARCH
 export const nearestDouble = (total: string): string => `nearest_double(${total})`
 
 /**
- * Macros that sums rest on. `nearest_double` drops what lies below 61 bits, but leaves the last bit set when anything but zero was dropped
+ * Macros that sums rest on. Of longer integers `nearest_double` drops what lies below 61 bits, but leaves the last bit set when anything but zero was dropped
  * (rounding to odd), so that the rounding to a double's 53 bits that follows is that of the whole number.
  */
 export const exactSumMacros: readonly string[] = [
@@ -97,6 +97,8 @@ export const exactSumMacros: readonly string[] = [
     'CAST(pow(2, greatest(0, floor(log2(CAST(greatest(abs(total), 1) AS DOUBLE))) - 60)) AS HUGEINT)',
   'CREATE OR REPLACE TEMP MACRO round_to_odd(total, scale) AS ' +
     'CAST(total // scale + CASE WHEN total % scale <> 0 AND (total // scale) % 2 = 0 THEN sign(total) ELSE 0 END AS BIGINT)',
+  // Of 64 bits the engine's cast rounds once, and takes a fraction of the time.
   'CREATE OR REPLACE TEMP MACRO nearest_double(total) AS ' +
-    'CAST(round_to_odd(total, dropped_scale(total)) AS DOUBLE) * CAST(dropped_scale(total) AS DOUBLE)',
+    'CASE WHEN abs(total) < 9223372036854775808 THEN CAST(CAST(total AS BIGINT) AS DOUBLE) ' +
+    'ELSE CAST(round_to_odd(total, dropped_scale(total)) AS DOUBLE) * CAST(dropped_scale(total) AS DOUBLE) END',
 ]

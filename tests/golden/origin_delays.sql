@@ -15,7 +15,7 @@ CREATE OR REPLACE TEMP MACRO dropped_scale(total) AS CAST(pow(2, greatest(0, flo
 
 CREATE OR REPLACE TEMP MACRO round_to_odd(total, scale) AS CAST(total // scale + CASE WHEN total % scale <> 0 AND (total // scale) % 2 = 0 THEN sign(total) ELSE 0 END AS BIGINT);
 
-CREATE OR REPLACE TEMP MACRO nearest_double(total) AS CAST(round_to_odd(total, dropped_scale(total)) AS DOUBLE) * CAST(dropped_scale(total) AS DOUBLE);
+CREATE OR REPLACE TEMP MACRO nearest_double(total) AS CASE WHEN abs(total) < 9223372036854775808 THEN CAST(CAST(total AS BIGINT) AS DOUBLE) ELSE CAST(round_to_odd(total, dropped_scale(total)) AS DOUBLE) * CAST(dropped_scale(total) AS DOUBLE) END;
 
 CREATE TEMP TABLE entities AS
 SELECT row_number() OVER (ORDER BY key_1) AS entity, key_1
