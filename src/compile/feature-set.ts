@@ -129,7 +129,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       partials: unique(ofWindow(window.text).map(chosen)),
     }))
     const merging = mergingFor({ ...common, windows: ofPartials }, counts)
-    const gathered = new Set(isAlone && merging.isByChange && merging.isOfLists ? listable : [])
+    const gathered = new Set(isAlone && merging.way === 'changes' && merging.isOfLists ? listable : [])
     const apart = distinct.filter((feature) => !gathered.has(feature))
     const request = {
       ...common,
@@ -145,7 +145,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
         ],
       })),
     }
-    const isView = isAlone && merging.isByChange && apart.length === 0 && groups.length === 0
+    const isView = isAlone && merging.way === 'changes' && apart.length === 0 && groups.length === 0
     return {
       isView,
       windows: (part) => [

@@ -4,7 +4,8 @@
  * The events of an entity are aggregated to tiles. Between two change points (a tile enters a window, or leaves one) nothing changes, so
  * each window is merged once a change point and holds until the next: the cost follows the events, not the grid. Where windows hold many
  * tiles, merging them one by one would follow events times windows: there, neighbouring tiles are first merged into blocks, see blocks.ts.
- * All partials are exact, so both ways give the same bits.
+ * Rows that follow the events of a key with very many of them have tiles of microseconds, for which there are no blocks: the engine's window frames keep a tree
+ * of each key's tiles. All partials are exact, so every way gives the same bits.
  */
 import { blocksTable, windowedByBlocks } from './blocks.ts'
 import type { Partial } from './partials.ts'
@@ -63,8 +64,8 @@ FROM (SELECT ${ofEntity.join(', ')} FROM tiles GROUP BY entity)`
 
 /** How windows are merged. */
 export interface Merging {
-  /** One tile after the other, at each change point; else from blocks. */
-  readonly isByChange: boolean
+  /** One tile after the other, at each change point; from blocks; or, for rows that follow events, by the engine's own window frames. */
+  readonly way: 'changes' | 'blocks' | 'frames'
   /** Whether windows hold so few tiles that lists of their values can be gathered, too. */
   readonly isOfLists: boolean
   /** Whether there are so few tiles that all threads have a part in them only by a copy, which the engine scans by smaller pieces. */
@@ -73,14 +74,14 @@ export interface Merging {
 
 /** @param counts of the tiles; without them, windows are taken for full */
 export function mergingFor(
-  { windows, points, grid }: Omit<WindowRequest, 'partials'>,
+  { windows, points, grid, hasLateEvents }: Omit<WindowRequest, 'partials'>,
   counts: TileCounts | null,
 ): Merging {
   const longest = longestOf(windows)
   const share = longest === null || longest > grid.span ? 1 : Number(longest) / Number(grid.span)
   if (counts === null)
     return {
-      isByChange: points !== 'any' || Number(longest ?? grid.span) <= mostTilesInWindow,
+      way: points !== 'any' || Number(longest ?? grid.span) <= mostTilesInWindow ? 'changes' : 'blocks',
       isOfLists: false,
       isCopied: false,
     }
@@ -88,7 +89,13 @@ export function mergingFor(
   const { tiles, squares, values, products } = counts
   const areFew = isFew(squares, tiles)
   return {
-    isByChange: points !== 'any' || areFew,
+    way: areFew
+      ? 'changes'
+      : points === 'any'
+        ? 'blocks'
+        : points === 'events' && !hasLateEvents
+          ? 'frames'
+          : 'changes',
     isOfLists: areFew && isFew(products, values),
     isCopied: tiles <= fewTiles,
   }
@@ -104,10 +111,11 @@ const longestOf = (windows: readonly WindowPartials[]): bigint | null =>
 /**
  * Statements that make `windowed` (entity, point, next_point, merged partials) from `tiles`: each row holds from `point` to before
  * `next_point`.
- * @param kind a view is made anew from the tiles wherever it is read; by blocks there is none
+ * @param kind a view is made anew from the tiles wherever it is read; there is one by changes only
  */
 export function windowedTable(request: WindowRequest, merging: Merging, kind: 'TABLE' | 'VIEW'): string[] {
-  if (merging.isByChange) return [windowedByChange(request, merging, kind)]
+  if (merging.way === 'changes') return [windowedByChange(request, merging, kind)]
+  if (merging.way === 'frames') return [windowedByFrames(request)]
   const longest = longestOf(request.windows)
   return [
     blocksTable(request, longest),
@@ -251,4 +259,36 @@ ${['  changes.entity', '  point', '  next_point', ...merged].join(',\n')}
 FROM changes
 JOIN pieces ON ${joined.join(' AND ')}
 GROUP BY changes.entity, point, next_point${any}`
+}
+
+/** Where each tile is one piece, and has a row right behind it. */
+function windowedByFrames({ scope, grid: { first, end, isPart = false }, windows }: WindowRequest): string {
+  const longest = back(windows.map(({ window }) => window))
+  const named = windows.map(({ window: { text, width, offset }, partials }, index) => ({
+    name: `window_${index}`,
+    text,
+    partials,
+    offset,
+    frame: `${width === null ? 'UNBOUNDED' : width + offset - 1n} PRECEDING AND ${offset} PRECEDING`,
+  }))
+  const merged = named.flatMap(({ name, partials, text }) =>
+    partials.map(
+      (partial) => `  ${partial.ofPieces()} OVER ${name} AS ${quoteIdentifier(mergedColumn(partial, text))}`,
+    ),
+  )
+  const own = isPart && longest !== null ? ` WHERE tile >= ${first - longest} AND tile < ${end}` : ''
+  // Without an offset, a window holds the event that its row follows.
+  const holdsAny = named.some(({ offset }) => offset === 0n)
+    ? []
+    : [`  ${named.map(({ name }) => `count(*) OVER ${name} > 0`).join(' OR ')} AS holds_any`]
+  return `CREATE TEMP TABLE ${scope.table('windowed')} AS
+SELECT *${holdsAny.length > 0 ? ' EXCLUDE (holds_any)' : ''}
+FROM (
+SELECT
+${['  entity', '  tile + 1 AS point', '  tile + 2 AS next_point', ...merged, ...holdsAny].join(',\n')}
+FROM (SELECT *, tile AS piece FROM ${scope.table('tiles')}${own})
+WINDOW
+${named.map(({ name, frame }) => `  ${name} AS (PARTITION BY entity ORDER BY tile RANGE BETWEEN ${frame})`).join(',\n')}
+)
+WHERE point >= ${first} AND point < ${end}${holdsAny.length > 0 ? ' AND holds_any' : ''}`
 }
