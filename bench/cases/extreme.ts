@@ -41,7 +41,7 @@ const extremes: Readonly<Record<string, Extreme>> = {
   },
   'hot-key-on-change': {
     events: hotKey,
-    view: `every: '1d', rows: 'on_change', features: { ${features} }`,
+    view: `every: '1d', rows: 'on_change', features: { ${features}, amount_p90: quantile('amount', 0.9, { over: ['1d'] }) }`,
     from: '2024-01-01',
     to: '2024-01-31',
   },

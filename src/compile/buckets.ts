@@ -18,7 +18,7 @@ export const bucketTableName = ({ column }: Bucket): string => `${column}_maps`
 /** Statement that makes the bucket's maps (entity, point, one column a feature and window) from the tables of its own set. */
 export function bucketTable(bucket: Bucket, keys: readonly string[], scope: Scope, set: WindowedSet): string {
   const values = set.columns.flatMap(({ held, count }, index) => [
-    `    ${held ?? 'NULL'} AS value_${index + 1}`,
+    `    ${held} AS value_${index + 1}`,
     `    coalesce(${count ?? '0'}, 0) AS count_${index + 1}`,
   ])
   const maps = set.columns.map(({ name }, index) => {

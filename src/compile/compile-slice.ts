@@ -4,7 +4,7 @@ import type { Schema } from '../iceberg/index.ts'
 import { bucketScope, bucketTable, bucketTableName } from './buckets.ts'
 import { eventOrder, eventsSelect, keyColumns, rejectedQuery, type EntityShare } from './events.ts'
 import { exactSumMacros } from './exact-sums.ts'
-import { featureSet, type FeatureSet, type WindowedSet } from './feature-set.ts'
+import { featureSet, type WindowedSet } from './feature-set.ts'
 import { parenthesized, viewInputs, type Bucket, type EventFacts } from './inputs.ts'
 import { compileJoins, type CompiledJoin, type JoinSchemas } from './joins.ts'
 import { keptPieces, keptRejected, keptTiles, type KeptTiles } from './kept-tiles.ts'
@@ -200,20 +200,14 @@ ${selectEvents(definition, range, grid)}`,
     tileCounts: set.tileCounts,
     rows: (counts) => {
       const windowed = set.windowed(counts)
-      const rows = selectRows(
-        definition,
-        range,
-        grid,
-        { ...windowed, timed: set.timed, isNumbered: scope.isNumbered },
-        inputs.buckets,
-      )
+      const rows = selectRows(definition, range, grid, { ...windowed, isNumbered: scope.isNumbered }, inputs.buckets)
       return {
         ...rows,
         windows: [
           ...windowed.windows(),
           ...bucketed.flatMap(({ bucket, own, values }) => {
             // The counts are of other tiles than a bucket's.
-            const ofBucket = values.windowed(counts === null ? null : { ...counts, areAlike: [] })
+            const ofBucket = values.windowed(counts === null ? null : { ...counts, areAlike: [], copied: Infinity })
             return [...values.tiles, ...ofBucket.windows(), bucketTable(bucket, keys, own, ofBucket)]
           }),
           ...(isOfTiles ? [] : [dropEvents]),
@@ -269,7 +263,7 @@ function selectRows(
   definition: ViewDefinition,
   range: SliceRange,
   grid: Grid,
-  set: WindowedSet & Pick<FeatureSet, 'timed'> & Pick<Scope, 'isNumbered'>,
+  set: WindowedSet & Pick<Scope, 'isNumbered'>,
   buckets: readonly Bucket[],
 ): Pick<CompiledRows, 'select' | 'spans'> {
   const keys = definition.entity.keys.map(({ name }, i) => ({
@@ -281,10 +275,7 @@ function selectRows(
   const columns = definition.features
     .flatMap((feature) => feature.windows.map((text) => featureColumn(feature, text)))
     .map((name, index) => ({ name: quoteIdentifier(name), own: ofSet.get(name), held: `value_${index + 1}` }))
-  const held = columns.flatMap(({ name, own, held: as }) => {
-    const sql = own === undefined ? name : own.held
-    return sql === null ? [] : [`${sql} AS ${as}`]
-  })
+  const held = columns.map(({ name, own, held: as }) => `${own?.held ?? name} AS ${as}`)
   const joins = [
     ...(set.isNumbered ? [] : ['JOIN entities USING (entity)']),
     ...set.joins,
@@ -300,7 +291,7 @@ function selectRows(
 feature_columns AS NOT MATERIALIZED (
   SELECT
     ${list([...keys.map(({ own, name }) => `${own} AS ${name}`), `${grid.timeOf('point')} AS feature_time`, ...final])}
-  FROM ${['points', ...set.timed.map(({ table }) => `LEFT JOIN ${table} USING (entity, point)`)].join('\n  ')}
+  FROM points
 )
 SELECT ${['*', ...derived].join(', ')}
 FROM feature_columns`

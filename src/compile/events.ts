@@ -57,9 +57,14 @@ export const keyColumns = (definition: ViewDefinition): string[] => definition.e
 export function eventOrder(definition: ViewDefinition, schema: Schema): EventOrder {
   const { perMicro } = eventTime(definition, schema)
   const sequence =
-    definition.source.sequence === undefined ? [] : ['has_sequence: sequence IS NOT NULL', 'sequence: sequence']
+    definition.source.sequence === undefined
+      ? []
+      : [
+          { name: 'has_sequence', sql: 'sequence IS NOT NULL' },
+          { name: 'sequence', sql: 'sequence' },
+        ]
   return {
-    fields: ['instant: instant', ...sequence],
+    fields: [{ name: 'instant', sql: 'instant' }, ...sequence],
     perMicro,
     hasLateEvents: definition.source.knownTime !== undefined,
   }

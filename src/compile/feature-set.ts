@@ -2,7 +2,7 @@
 import { countAggregates, featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { distinctTable, distinctTableName, isListable, valueList } from './distinct.ts'
 import { entitiesTable } from './events.ts'
-import { listGroups, listTable, type ListGroup } from './lists.ts'
+import { frameGroups, framedTable, framedWay } from './framed.ts'
 import type { Inputs } from './inputs.ts'
 import {
   countAll,
@@ -16,6 +16,7 @@ import {
 } from './partials.ts'
 import { quoteIdentifier, quoteString } from './quote.ts'
 import type { Grid } from './time-grid.ts'
+import { decayedAt } from './window-calls.ts'
 import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
 import { mergingFor, tileCountsQuery, tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
 
@@ -24,8 +25,8 @@ export interface ValueColumn {
   readonly feature: FeatureDefinition
   /** The output column's name. */
   readonly name: string
-  /** SQL of the value over the set's joined tables; null when it is known only with each row's time. */
-  readonly held: string | null
+  /** SQL of the value over the set's joined tables. */
+  readonly held: string
   /** SQL of the number of values that the window holds, where that is kept. */
   readonly count: string | null
   /** SQL of the value of a row at a time, given SQL of what was held and of the time in microseconds. */
@@ -41,8 +42,6 @@ export interface FeatureSet {
   readonly reads: number
   /** @param counts of the tiles, which choose how windows are made of them and change no value; without them windows are taken for full */
   readonly windowed: (counts: TileCounts | null) => WindowedSet
-  /** Tables of one row an entity and point, for values that change with the time. */
-  readonly timed: readonly ListGroup[]
   /** Whether the windows need the events themselves, beside their tiles. */
   readonly needsEvents: boolean
   /** What tables of tiles have of the events. */
@@ -84,8 +83,8 @@ export interface FeatureSetRequest {
 interface FeaturePlan {
   readonly feature: FeatureDefinition
   readonly plan: Plan | null
-  /** Whether its values come from a list. */
-  readonly isListed: boolean
+  /** Whether its values come from window frames. */
+  readonly isFramed: boolean
   readonly count: Partial | null
 }
 
@@ -95,20 +94,19 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const { hasLateEvents } = context.order
   const plans = features.map((feature): FeaturePlan => {
     const plan = mergeablePlan(feature, context, typeOf(feature))
-    const isListed = plan === null && feature.aggregate !== 'count_distinct'
-    // A declared value takes the place of a window's that holds nothing to aggregate; a list's window is found by its count.
-    const needsCount = isCounted || isListed || feature.empty !== undefined
-    return { feature, plan, isListed, count: needsCount ? countFor(feature, inputs) : null }
+    const isFramed = plan === null && feature.aggregate !== 'count_distinct'
+    // A declared value takes the place of a window's that holds nothing to aggregate; a frame is as long as its count.
+    const needsCount = isCounted || isFramed || feature.empty !== undefined
+    return { feature, plan, isFramed, count: needsCount ? countFor(feature, inputs) : null }
   })
   const distinct = features.filter(({ aggregate }) => aggregate === 'count_distinct')
   const lists = unique(distinct.map((feature) => valueList(inputs.of(feature))))
   const listable = distinct.filter((feature) => isListable(inputs.of(feature), facts))
-  const groups = listGroups(
-    plans.flatMap(({ feature, isListed }) => (isListed ? [feature] : [])),
+  const groups = frameGroups(
+    plans.flatMap(({ feature, isFramed }) => (isFramed ? [feature] : [])),
     context,
     scope,
   )
-  const timed = groups.filter(({ isTimed }) => isTimed)
   const ofWindow = (text: string): Partial[] =>
     plans.flatMap(({ feature, plan, count }) =>
       feature.windows.includes(text) ? [...(plan?.partials ?? []), ...(count === null ? [] : [count])] : [],
@@ -117,11 +115,9 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const ofTiles = tiles === 'made' ? (partials.length === 0 ? [countAll] : partials) : [...partials, eventCount]
   const countPartials = partials.filter(({ isCount }) => isCount === true)
   const windowed = (counts: TileCounts | null): WindowedSet => {
-    // Where no values are missing, one count is as good as another; lists take the count of their own.
+    // Where no values are missing, one count is as good as another.
     const [first, ...others] = countPartials
-    const alike = new Set(
-      others.flatMap(({ name }, index) => (groups.length === 0 && counts?.areAlike[index] === true ? [name] : [])),
-    )
+    const alike = new Set(others.flatMap(({ name }, index) => (counts?.areAlike[index] === true ? [name] : [])))
     const chosen = (partial: Partial): Partial => (first !== undefined && alike.has(partial.name) ? first : partial)
     const common = { scope, grid, hasLateEvents, points, partials: unique(ofTiles.map(chosen)) }
     const ofPartials = [...grid.windows.values()].map((window): WindowPartials => ({
@@ -153,7 +149,10 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
         ...apart.map((feature) => distinctTable({ scope, hasLateEvents }, feature, inputs.of(feature), part ?? grid)),
         // What is merged is in the way of what comes: only tiles that are kept, or of which more is made, are needed again.
         ...(tiles === 'made' && part === undefined && !isView ? [`DROP TABLE ${scope.table('tiles')}`] : []),
-        ...groups.map((group) => listTable(group, part ?? grid, scope, context)),
+        ...groups.map((group) => {
+          const countOver = (text: string): string => quoteIdentifier(mergedColumn(chosen(countOf(group.input)), text))
+          return framedTable({ group, way: framedWay(counts), grid: part ?? grid, scope, countOver }, context)
+        }),
       ],
       dropPart: isView
         ? []
@@ -164,14 +163,14 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
         plan.feature.windows.map((text) =>
           valueColumn(plan, text, {
             chosen,
-            timed,
+            atTime: plan.isFramed ? decayedAt(plan.feature, context) : (plan.plan?.atTime ?? null),
             gathered: gathered.has(plan.feature) ? valueList(inputs.of(plan.feature)) : null,
           }),
         ),
       ),
       joins: [
         ...apart.map((feature) => `LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`),
-        ...groups.flatMap(({ table, isTimed }) => (isTimed ? [] : [`LEFT JOIN ${table} USING (entity, point)`])),
+        ...groups.map(({ table }) => `LEFT JOIN ${table} USING (entity, point)`),
       ],
     }
   }
@@ -181,14 +180,21 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const tilesOfEvents = tilesTable({ scope, hasLateEvents }, [...ofTiles, ...lists], tiles === 'taken')
   return {
     tiles: scope.isNumbered ? [tilesOfEvents, ...(hasEntities ? [entities] : [])] : [entities, tilesOfEvents],
-    tileCounts: tileCountsQuery({
-      lists: lists.map(({ name }) => name),
-      counts: countPartials.map(({ name }) => name),
-    }),
-    // A list is made from values and from their counts.
-    reads: 1 + 2 * groups.length,
+    tileCounts: tileCountsQuery(
+      {
+        grid,
+        hasLateEvents,
+        points,
+        windows: [...grid.windows.values()].map((window) => ({ window, partials: ofWindow(window.text) })),
+      },
+      {
+        lists: lists.map(({ name }) => name),
+        counts: countPartials.map(({ name }) => name),
+        framed: unique(groups.map(({ input }) => countOf(input))).map(({ name }) => name),
+      },
+    ),
+    reads: 1 + groups.length,
     windowed,
-    timed,
     needsEvents: groups.length > 0,
     partials: [...ofTiles, ...unique(listable.map((feature) => valueList(inputs.of(feature))))],
     ofEvents: plans.flatMap(({ feature, plan }) => (plan === null && !listable.includes(feature) ? [feature] : [])),
@@ -214,11 +220,11 @@ function valueColumn(
   text: string,
   {
     chosen,
-    timed,
+    atTime,
     gathered,
   }: {
     readonly chosen: (partial: Partial) => Partial
-    readonly timed: readonly ListGroup[]
+    readonly atTime: ValueColumn['atTime']
     readonly gathered: Partial | null
   },
 ): ValueColumn {
@@ -227,25 +233,12 @@ function valueColumn(
   const merged = (partial: Partial): string => columnOf(chosen(partial))
   const counted = count === null ? null : merged(count)
   const column = { feature, name, count: counted }
-  if (timed.some(({ features }) => features.includes(feature))) {
-    return { ...column, held: null, atTime: () => emptyAs(feature, quoteIdentifier(name)) }
-  }
   const value =
     plan === null
       ? listedValue(feature, gathered === null ? quoteIdentifier(name) : columnOf(gathered))
       : plan.value(merged)
-  const atTime = plan?.atTime
-  if (atTime !== undefined) {
-    return {
-      ...column,
-      held: value,
-      atTime: (held, micros) =>
-        emptyAs(
-          feature,
-          atTime(() => held, micros),
-        ),
-    }
-  }
+  if (atTime !== null)
+    return { ...column, held: value, atTime: (held, micros) => emptyAs(feature, atTime(held, micros)) }
   return { ...column, held: withEmpty(feature, value, counted), atTime: null }
 }
 

@@ -28,14 +28,19 @@ export interface Plan {
   readonly partials: readonly Partial[]
   /** SQL of the value, given the SQL of each partial's merged column. */
   readonly value: (merged: (partial: Partial) => string) => string
-  /** SQL of the value that depends on the row's time too, given by SQL of its microseconds since 1970. */
-  readonly atTime?: (merged: (partial: Partial) => string, micros: string) => string
+  /** SQL of the value that depends on the row's time too, given `value` and SQL of the time's microseconds since 1970. */
+  readonly atTime?: (held: string, micros: string) => string
+}
+
+export interface EventField {
+  readonly name: string
+  readonly sql: string
 }
 
 /** What the events are ordered by, before their values. */
 export interface EventOrder {
-  /** Fields of a struct: `instant: instant`. */
-  readonly fields: readonly string[]
+  /** Fields of a struct over `events`. */
+  readonly fields: readonly EventField[]
   readonly perMicro: bigint
   /** Whether one tile may be in several pieces, of events that became known at different times. */
   readonly hasLateEvents: boolean
@@ -197,9 +202,9 @@ function edge(input: Input, what: 'first' | 'last', { facts, order }: PlanContex
   const call = what === 'first' ? 'min' : 'max'
   const column = valueColumn(input)
   const value = withoutMinusZero(column, input, facts)
-  const event = `${call}({${[...order.fields, `value: ${value}`].join(', ')}}) FILTER (WHERE ${column} IS NOT NULL)`
+  const event = `${call}({${[...order.fields, { name: 'value', sql: value }].map(({ name, sql }) => `${name}: ${sql}`).join(', ')}}) FILTER (WHERE ${column} IS NOT NULL)`
   if (order.hasLateEvents) {
-    const names = [...order.fields.map((field) => field.slice(0, field.indexOf(':'))), 'value']
+    const names = [...order.fields.map(({ name }) => name), 'value']
     const p = partial(what, input, event, call, (...of) => keptEvent(...of, names))
     return { partials: [p], value: (merged) => `${merged(p)}.value` }
   }
@@ -291,10 +296,10 @@ export function mergeablePlan(feature: FeatureDefinition, context: PlanContext, 
       return {
         partials: [p],
         value: (merged) => merged(p),
-        atTime: (merged, micros) =>
+        atTime: (held, micros) =>
           perMicro === 1n
-            ? `CAST(${micros} - ${merged(p)} AS DOUBLE) / 1000000`
-            : `CAST((${micros}) * ${perMicro} - ${merged(p)} AS DOUBLE) / ${1_000_000n * perMicro}`,
+            ? `CAST(${micros} - ${held} AS DOUBLE) / 1000000`
+            : `CAST((${micros}) * ${perMicro} - ${held} AS DOUBLE) / ${1_000_000n * perMicro}`,
       }
     }
     default:

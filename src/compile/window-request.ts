@@ -16,7 +16,7 @@ export interface Scope {
   readonly keys: readonly string[]
   /** Whether the one key is an integer, and so its entity's number already. */
   readonly isNumbered: boolean
-  readonly table: (name: 'entities' | 'tiles' | 'blocks' | 'windowed' | 'lists') => string
+  readonly table: (name: 'entities' | 'tiles' | 'blocks' | 'windowed' | 'frames') => string
 }
 
 /** What windows are made over. */
@@ -42,3 +42,21 @@ export const back = (windows: readonly Window[]): bigint | null =>
     if (most === null || width === null) return null
     return width + offset > most ? width + offset : most
   }, 0n)
+
+export interface Names {
+  readonly of: (sql: string) => string
+  readonly all: () => (readonly [sql: string, name: string])[]
+}
+
+/** Gives each expression a name, once. */
+export function namesOf(prefix: string): Names {
+  const names = new Map<string, string>()
+  return {
+    of: (sql) => {
+      const name = names.get(sql) ?? `${prefix}_${names.size + 1}`
+      names.set(sql, name)
+      return name
+    },
+    all: () => [...names],
+  }
+}

@@ -11,7 +11,7 @@ import { blocksTable, windowedByBlocks } from './blocks.ts'
 import type { Partial } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Window } from './time-grid.ts'
-import { back, entry, mergedColumn, type WindowPartials, type WindowRequest } from './window-request.ts'
+import { back, entry, mergedColumn, namesOf, type WindowPartials, type WindowRequest } from './window-request.ts'
 
 /** Tiles that a window may hold on average for them to be merged one by one. */
 const mostTilesInWindow = 12
@@ -29,23 +29,39 @@ export interface TileCounts {
   readonly values: number
   /** Sum of the product of each entity's tiles and values. */
   readonly products: number
+  /** Values that are aggregated in frames, see `framedTable`. */
+  readonly framed: number
+  /** Sum of the product of each entity's points, at most, and framed values. */
+  readonly copied: number
   /** Of each further one of the partials that are counts, whether it is the first one's equal in all tiles. */
   readonly areAlike: readonly boolean[]
 }
 
-/** Query of one row of `TileCounts`. @param columns names of columns of `tiles`: its lists, and partials that are counts */
-export function tileCountsQuery({
-  lists,
-  counts: [first = '', ...others],
-}: {
-  readonly lists: readonly string[]
-  readonly counts: readonly string[]
-}): string {
+/**
+ * Query of one row of `TileCounts`.
+ * @param columns names of columns of `tiles`: its lists, partials that are counts, and among them those of what is aggregated in frames
+ */
+export function tileCountsQuery(
+  request: Pick<WindowRequest, 'windows' | 'grid' | 'hasLateEvents' | 'points'>,
+  {
+    lists,
+    counts: [first = '', ...others],
+    framed,
+  }: { readonly lists: readonly string[]; readonly counts: readonly string[]; readonly framed: readonly string[] },
+): string {
   const values = lists.map((name) => `coalesce(len(${quoteIdentifier(name)}), 0)`)
   const sum = (sql: string): string => `CAST(coalesce(sum(${sql}), 0) AS DOUBLE)`
-  const columns = ['n', 'n * n', 'v', 'n * v'].map(
-    (sql, index) => `${sum(sql)} AS ${['tiles', 'squares', '"values"', 'products'][index] ?? ''}`,
-  )
+  const { first: begin, end } = request.grid
+  const points = `least(n * ${changePoints(request).length}, ${end - begin})`
+  const sums = {
+    tiles: 'n',
+    squares: 'n * n',
+    '"values"': 'v',
+    products: 'n * v',
+    framed: 'f',
+    copied: `${points} * f`,
+  }
+  const columns = Object.entries(sums).map(([name, sql]) => `${sum(sql)} AS ${name}`)
   const alike = others.map((name, index) => ({
     as: `alike_${index}`,
     sql: `bool_and(${quoteIdentifier(name)} IS NOT DISTINCT FROM ${quoteIdentifier(first)})`,
@@ -53,6 +69,7 @@ export function tileCountsQuery({
   const ofEntity = [
     'count(*) AS n',
     `${values.length === 0 ? '0' : `sum(${values.join(' + ')})`} AS v`,
+    `${framed.length === 0 ? '0' : `sum(${framed.map(quoteIdentifier).join(' + ')})`} AS f`,
     ...alike.map(({ as, sql }) => `${sql} AS ${as}`),
   ]
   return `SELECT
@@ -177,7 +194,11 @@ function holds({ width, offset }: Window, tile = 'tile', point = 'point'): strin
 }
 
 /** SQL of the points at which a tile may change an entity's values. */
-function changePoints({ windows, hasLateEvents, points: kind }: WindowRequest): string[] {
+function changePoints({
+  windows,
+  hasLateEvents,
+  points: kind,
+}: Pick<WindowRequest, 'windows' | 'hasLateEvents' | 'points'>): string[] {
   // A row that follows an event does so at once, whatever the windows' offsets.
   if (kind === 'events') return ['tile + 1']
   const enters = new Set(windows.map(({ window }) => entry(window.offset + 1n, hasLateEvents)))
@@ -261,34 +282,61 @@ JOIN pieces ON ${joined.join(' AND ')}
 GROUP BY changes.entity, point, next_point${any}`
 }
 
-/** Where each tile is one piece, and has a row right behind it. */
+/**
+ * Where each tile is one piece, and has a row right behind it. A window is a stretch of the entity's tiles by their number: frames of ROWS are
+ * found by counting, where the engine searches for those of a RANGE.
+ */
 function windowedByFrames({ scope, grid: { first, end, isPart = false }, windows }: WindowRequest): string {
   const longest = back(windows.map(({ window }) => window))
+  const ends = namesOf('end')
+  // Without an offset, a window ends with the tile itself.
   const named = windows.map(({ window: { text, width, offset }, partials }, index) => ({
-    name: `window_${index}`,
+    name: `window_${index + 1}`,
     text,
     partials,
     offset,
-    frame: `${width === null ? 'UNBOUNDED' : width + offset - 1n} PRECEDING AND ${offset} PRECEDING`,
+    from: width === null ? '0' : ends.of(minus('placed.tile + 1', width + offset)),
+    until: offset === 0n ? 'place' : ends.of(minus('placed.tile + 1', offset)),
   }))
   const merged = named.flatMap(({ name, partials, text }) =>
     partials.map(
-      (partial) => `  ${partial.ofPieces()} OVER ${name} AS ${quoteIdentifier(mergedColumn(partial, text))}`,
+      (partial) => `    ${partial.ofPieces()} OVER ${name} AS ${quoteIdentifier(mergedColumn(partial, text))}`,
     ),
   )
   const own = isPart && longest !== null ? ` WHERE tile >= ${first - longest} AND tile < ${end}` : ''
   // Without an offset, a window holds the event that its row follows.
   const holdsAny = named.some(({ offset }) => offset === 0n)
     ? []
-    : [`  ${named.map(({ name }) => `count(*) OVER ${name} > 0`).join(' OR ')} AS holds_any`]
+    : [`    ${named.map(({ from, until }) => `${from} < ${until}`).join(' OR ')} AS holds_any`]
+  const frames = named.map(
+    ({ name, from, until }) =>
+      `    ${name} AS (PARTITION BY entity ORDER BY place ROWS BETWEEN place - ${from} - 1 PRECEDING AND place - ${until} PRECEDING)`,
+  )
+  const joins = ends
+    .all()
+    .map(
+      ([time, name]) =>
+        `  ASOF LEFT JOIN (SELECT entity, tile, place FROM placed) AS ${name} ON placed.entity = ${name}.entity AND ${time} > ${name}.tile`,
+    )
+  const bounds = ends.all().map(([, name]) => `coalesce(${name}.place, 0) AS ${name}`)
   return `CREATE TEMP TABLE ${scope.table('windowed')} AS
-SELECT *${holdsAny.length > 0 ? ' EXCLUDE (holds_any)' : ''}
-FROM (
-SELECT
-${['  entity', '  tile + 1 AS point', '  tile + 2 AS next_point', ...merged, ...holdsAny].join(',\n')}
-FROM (SELECT *, tile AS piece FROM ${scope.table('tiles')}${own})
-WINDOW
-${named.map(({ name, frame }) => `  ${name} AS (PARTITION BY entity ORDER BY tile RANGE BETWEEN ${frame})`).join(',\n')}
+WITH placed AS MATERIALIZED (
+  SELECT *, tile AS piece, row_number() OVER (PARTITION BY entity ORDER BY tile) AS place
+  FROM ${scope.table('tiles')}${own}
+),
+bounded AS (
+  SELECT ${['placed.*', ...bounds].join(', ')}
+  FROM placed
+${joins.join('\n')}
+),
+merged AS (
+  SELECT
+${['    entity', '    tile + 1 AS point', '    tile + 2 AS next_point', ...merged, ...holdsAny].join(',\n')}
+  FROM bounded
+  WINDOW
+${frames.join(',\n')}
 )
+SELECT *${holdsAny.length > 0 ? ' EXCLUDE (holds_any)' : ''}
+FROM merged
 WHERE point >= ${first} AND point < ${end}${holdsAny.length > 0 ? ' AND holds_any' : ''}`
 }

@@ -13,7 +13,7 @@ const types = new Map([
 ])
 
 /** Windows are made in two ways: by blocks where they are full, by changes where they are sparse. */
-const counts: Readonly<Record<string, TileCounts | null>> = { route_delays: { entities: 1, tiles: 1, squares: 1, values: 1, products: 1, areAlike: [] } }
+const counts: Readonly<Record<string, TileCounts | null>> = { route_delays: { entities: 1, tiles: 1, squares: 1, values: 1, products: 1, framed: 1, copied: 1, areAlike: [] } }
 
 /** A compiled slice as one script, as the golden file has it. */
 export function goldenSql({ definition, slice, outputSchema, ...schemas }: GoldenView): string {

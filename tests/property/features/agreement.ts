@@ -12,9 +12,10 @@ const runs = Number(process.env['HINDCAST_JUDGED_VIEWS'] ?? 1000)
 export async function assertAgreement(cases: fc.Arbitrary<Case>): Promise<void> {
   await using ordinary = await openEngine()
   await using sorting = await openEngine({ sortsToJoin: true })
+  await using busy = await openEngine({ takesKeysForBusy: true })
   await fc.assert(
-    fc.asyncProperty(cases, fc.boolean(), async ({ view, table, range }, sorts) => {
-      const engine = sorts ? sorting : ordinary
+    fc.asyncProperty(cases, fc.nat(2), async ({ view, table, range }, which) => {
+      const engine = [ordinary, sorting, busy][which] ?? ordinary
       const expected = expectedRows(view, table, range)
       const computing = engine.compute(view, table, outputTypes(view, table), range)
       const isRefused = await computing.then(

@@ -14,7 +14,13 @@ test(
   { timeout: 300_000 },
   async () => {
     await using one = await openEngine()
-    await using two = await openEngine({ threads: 2, holdsEvents: true, sortsRows: true, sortsToJoin: true })
+    await using two = await openEngine({
+      threads: 2,
+      holdsEvents: true,
+      sortsRows: true,
+      sortsToJoin: true,
+      takesKeysForBusy: true,
+    })
     let files = 0
     await fc.assert(
       fc.asyncProperty(cases(clockGrids), async ({ view, table, range }) => {

@@ -1,0 +1,191 @@
+/** What SQL the aggregates are that need all values of a window, over frames of the window's events and over lists of them. */
+import { HindcastError, parseDuration } from '../contract/index.ts'
+import { DEFAULT_ERROR, type FeatureDefinition } from '../definition/index.ts'
+import { kindOf } from './inputs.ts'
+import type { PlanContext } from './partials.ts'
+
+/** Those that take the event's value as a double, `number`; others its `value`. */
+export const ofNumbers: ReadonlySet<string> = new Set([
+  'quantile',
+  'approx_quantile',
+  'variance',
+  'stddev',
+  'decayed_sum',
+  'decayed_avg',
+])
+
+/** Those that take the event's `instant`, too. */
+export const ofTimes: ReadonlySet<string> = new Set(['decayed_sum', 'decayed_avg'])
+
+/** Those that take the events in their order. */
+export const inOrder: ReadonlySet<string> = new Set([
+  'variance',
+  'stddev',
+  'decayed_sum',
+  'decayed_avg',
+  'first_k',
+  'last_k',
+])
+
+/** An expression over an event, given the SQL of its fields. */
+export type OfEvent = (field: (name: string) => string) => string
+
+/** The first or last k of a window's events. */
+export interface Edge {
+  readonly of: 'first' | 'last'
+  readonly k: number
+}
+
+/** An aggregate, over a frame of events and over a list of what was taken from them in their order. */
+export interface Call {
+  /** What part of the window is its frame; else the whole. */
+  readonly edge?: Edge
+  readonly ofFrame: (of: string) => string
+  readonly ofList: (values: string) => string
+}
+
+const call = (name: string, argument?: number): Call => {
+  const more = argument === undefined ? '' : `, ${argument}`
+  return {
+    ofFrame: (of) => `${name}(${of}${more})`,
+    ofList: (values) => `list_aggregate(${values}, '${name}'${more})`,
+  }
+}
+
+/** All of them, in their order. */
+const all: Call = { ofFrame: (of) => `list(${of})`, ofList: (values) => values }
+
+/** SQL of a feature's value, null for a window without values. @param take SQL of an aggregate */
+export function valueOf(
+  feature: FeatureDefinition,
+  take: (of: OfEvent, call: Call) => string,
+  context: PlanContext,
+): string {
+  const { aggregate, k = 1, quantile = 0.5 } = feature
+  const isFloat = kindOf(context.inputs.of(feature), context.facts).kind === 'float'
+  const number: OfEvent = (field) => field('number')
+  const plainValue: OfEvent = (field) => field('value')
+  // The engine's histograms and distinct values of plain doubles take NaN for another value; in structs they tell them apart.
+  const value: OfEvent = isFloat ? (field) => `{v: ${field('value')}}` : plainValue
+  const plain = isFloat ? '.v' : ''
+  switch (aggregate) {
+    case 'quantile':
+      // 0.0 + -0.0 is 0.0: which of two equal zeros a sort puts first must not show.
+      return `${take(number, call('quantile_cont', quantile))} + 0.0::DOUBLE`
+    case 'approx_quantile':
+      return approxQuantile(
+        (bucket) => take((field) => bucket(field('number')), call('quantile_disc', quantile)),
+        feature.error ?? DEFAULT_ERROR,
+      )
+    case 'mode':
+      return `${byFrequency(take(value, call('histogram')), plain)}[1]`
+    case 'top_k':
+      return `${byFrequency(take(value, call('histogram')), plain)}[1:${k}]`
+    case 'first_k':
+      return take(plainValue, { ...all, edge: { of: 'first', k }, ofList: (values) => `${values}[1:${k}]` })
+    case 'last_k':
+      return take(plainValue, { ...all, edge: { of: 'last', k }, ofList: (values) => `${values}[-${k}:]` })
+    case 'collect_distinct': {
+      const least = take(value, {
+        ofFrame: (of) => `min(DISTINCT ${of}, ${k})`,
+        ofList: (list) => `list_sort(list_distinct(${list}))[1:${k}]`,
+      })
+      return isFloat ? `list_transform(${least}, lambda e: e.v)` : least
+    }
+    case 'approx_count_distinct':
+      return `CAST(${take(value, call('approx_count_distinct'))} AS BIGINT)`
+    case 'variance':
+      return spread(take(number, all))
+    case 'stddev':
+      return `sqrt(${spread(take(number, all))})`
+    case 'decayed_sum':
+    case 'decayed_avg': {
+      const last = take((field) => field('instant'), {
+        ...all,
+        edge: { of: 'last', k: 1 },
+        ofList: (instants) => `${instants}[-1:]`,
+      })
+      const events = take((field) => `{instant: ${field('instant')}, number: ${field('number')}}`, all)
+      return decayed(feature, last, events, context)
+    }
+    default:
+      throw new HindcastError('INVARIANT_VIOLATED', `no way to compute ${aggregate} over a frame`)
+  }
+}
+
+/** The values of a histogram, the most frequent first, ties by value. @param plain what takes a value from a key */
+function byFrequency(histogram: string, plain: string): string {
+  const counted = `list_transform(map_entries(${histogram}), lambda e: {n: -CAST(e.value AS BIGINT), v: e.key${plain}})`
+  return `list_transform(list_sort(${counted}), lambda e: e.v)`
+}
+
+/** Squared distances from the mean: sums of squares would cancel. The spread of a constant is zero exactly. */
+function spread(list: string): string {
+  const call = (name: string): string => `list_aggregate(${list}, '${name}')`
+  // The mean is bound once, as the one element of a list: inside the lambda it would be taken again for every value.
+  const squares = `list_transform([${call('favg')}], lambda m: list_aggregate(list_transform(${list}, lambda v: (v - m) * (v - m)), 'fsum'))[1]`
+  const isFinite = `list_aggregate(list_transform(${list}, lambda v: isfinite(v)), 'bool_and')`
+  return (
+    `CASE WHEN len(${list}) < 2 THEN NULL WHEN NOT ${isFinite} THEN CAST('NaN' AS DOUBLE) ` +
+    `WHEN ${call('min')} = ${call('max')} THEN 0 ELSE ${squares} / (len(${list}) - 1) END`
+  )
+}
+
+/**
+ * Values fall into buckets whose bounds grow by a constant factor, so that the middle of a value's bucket is off by at most the error,
+ * relatively (Masson, Rim, Lee: DDSketch, 2019).
+ */
+function approxQuantile(quantileOf: (bucket: (number: string) => string) => string, error: number): string {
+  const growth = (1 + error) / (1 - error)
+  const log = Math.log(growth)
+  // Beyond all buckets of doubles, which number at most 750 / log.
+  const past = Math.ceil(2000 / log)
+  const bucketOf = (v: string): string =>
+    `CASE WHEN isnan(${v}) THEN ${2 * past + 1} WHEN isinf(${v}) THEN CAST(sign(${v}) AS BIGINT) * ${2 * past} WHEN ${v} = 0 THEN 0 ` +
+    `ELSE CAST(sign(${v}) AS BIGINT) * (CAST(ceil(ln(abs(${v})) / ${log}) AS BIGINT) + ${past}) END`
+  const found = quantileOf(bucketOf)
+  return (
+    `CASE WHEN ${found} = ${2 * past + 1} THEN CAST('NaN' AS DOUBLE) ` +
+    `WHEN abs(${found}) = ${2 * past} THEN sign(${found}) * CAST('Infinity' AS DOUBLE) WHEN ${found} = 0 THEN 0::DOUBLE ` +
+    `ELSE sign(${found}) * exp((abs(${found}) - ${past}) * ${log}) * ${2 / (growth + 1)} END`
+  )
+}
+
+const isDecayed = ({ aggregate }: FeatureDefinition): boolean =>
+  aggregate === 'decayed_sum' || aggregate === 'decayed_avg'
+
+const halfLifeOf = ({ halfLife = '1d' }: FeatureDefinition, { order }: PlanContext): bigint =>
+  parseDuration(halfLife, 'halfLife') * order.perMicro
+
+const decay = (elapsed: string, half: bigint): string => `pow(2::DOUBLE, -CAST(${elapsed} AS DOUBLE) / ${half})`
+
+/**
+ * Sums as of the last event: what is seen of them later has decayed alike, whichever row it is seen from.
+ * @param last a list of one instant, which the lambda's parameter binds: inside the sums it would be taken again for every value
+ */
+function decayed(feature: FeatureDefinition, last: string, list: string, context: PlanContext): string {
+  const weight = decay('last - e.instant', halfLifeOf(feature, context))
+  const sum = (sql: string): string => `list_aggregate(list_transform(${list}, lambda e: ${sql}), 'fsum')`
+  const total = sum(`e.number * ${weight}`)
+  const value = feature.aggregate === 'decayed_sum' ? total : `${total} / ${sum(weight)}`
+  return `list_transform(${last}, lambda last: {last: last, value: ${value}})[1]`
+}
+
+/**
+ * SQL of the value that the time of a row makes of a feature's column, given by SQL of the time's microseconds since 1970; null for features
+ * whose values do not change with it.
+ */
+export function decayedAt(
+  feature: FeatureDefinition,
+  context: PlanContext,
+): ((held: string, micros: string) => string) | null {
+  if (!isDecayed(feature)) return null
+  const { perMicro } = context.order
+  return (held, micros) => {
+    const now = perMicro === 1n ? micros : `(${micros}) * ${perMicro}`
+    const weight = decay(`${now} - ${held}.last`, halfLifeOf(feature, context))
+    return feature.aggregate === 'decayed_sum'
+      ? `${held}.value * ${weight}`
+      : `CASE WHEN ${weight} > 0 THEN ${held}.value END`
+  }
+}
