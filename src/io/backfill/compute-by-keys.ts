@@ -20,43 +20,49 @@ export async function computeByKeys(
   plan: BackfillPlan,
   slice: PlannedSlice,
   of: number,
-  options: StepOptions,
+  options: StepOptions & { readonly threads: number },
 ): Promise<SliceFiles> {
   const io = await targetFiles(runtime, plan)
   const engine = engineOptions(options)
   const sortBy = rowOrder(plan.definition)
   // Carried columns have no shares: what is computed anew is the same.
   const { tiles: _, isCarried: __, ...part } = slice
-  return runtime.withEngine(async (merging, mergingScratch) => {
-    const files: string[] = []
-    let rejectedRows = 0
-    for (let share = 0; share < of; share++) {
-      options.onProgress?.({ phase: 'share', share: share + 1, shares: of })
-      const path = join(mergingScratch, `share-${share}.parquet`)
-      await runtime.withEngine(async (db, scratchDir) => {
-        await using rows = await sliceRows(runtime, db, plan, part, engine, { share: { share, of } })
-        rejectedRows += rows.rejectedRows
-        const written = await writePartitions(db, {
-          ...writeRequest(plan, slice, options),
-          query: rows.select,
-          sortBy: '',
-          scratchDir,
-          place: () => toUri(path),
-          io: { adopt: adoptLocally },
-        })
-        if (written.length > 0) files.push(path)
+  return runtime.withEngine(
+    async (merging, mergingScratch) => {
+      const files: string[] = []
+      let rejectedRows = 0
+      for (let share = 0; share < of; share++) {
+        options.onProgress?.({ phase: 'share', share: share + 1, shares: of })
+        const path = join(mergingScratch, `share-${share}.parquet`)
+        await runtime.withEngine(
+          async (db, scratchDir) => {
+            await using rows = await sliceRows(runtime, db, plan, part, engine, { share: { share, of } })
+            rejectedRows += rows.rejectedRows
+            const written = await writePartitions(db, {
+              ...writeRequest(plan, slice, options),
+              query: rows.select,
+              sortBy: '',
+              scratchDir,
+              place: () => toUri(path),
+              io: { adopt: adoptLocally },
+            })
+            if (written.length > 0) files.push(path)
+          },
+          { threads: options.threads },
+        )
+      }
+      if (files.length === 0) return { files: [], rejectedRows, tiles: null }
+      const written = await writePartitions(merging, {
+        ...writeRequest(plan, slice, options),
+        query: `SELECT * FROM read_parquet(${pathList(files)})`,
+        sortBy,
+        scratchDir: mergingScratch,
+        io,
       })
-    }
-    if (files.length === 0) return { files: [], rejectedRows, tiles: null }
-    const written = await writePartitions(merging, {
-      ...writeRequest(plan, slice, options),
-      query: `SELECT * FROM read_parquet(${pathList(files)})`,
-      sortBy,
-      scratchDir: mergingScratch,
-      io,
-    })
-    return { files: written, rejectedRows, tiles: null }
-  })
+      return { files: written, rejectedRows, tiles: null }
+    },
+    { threads: options.threads },
+  )
 }
 
 async function adoptLocally(localPath: string, uri: string): Promise<'created'> {

@@ -32,11 +32,10 @@ export function computeInParts(
   slice: PlannedSlice,
   options: StepOptions,
 ): Promise<PartFiles> {
-  const threads = threadsOf(runtime, plan, slice)
+  const withThreads = { ...options, threads: threadsOf(runtime, plan, slice) }
   const computations: Computations = {
-    // A part is computed where memory is scarce.
-    whole: (part) => computeFiles(runtime, plan, part, { ...options, threads: part === slice ? threads : 1 }),
-    byKeys: (part, of) => computeByKeys(runtime, plan, part, of, options),
+    whole: (part) => computeFiles(runtime, plan, part, withThreads),
+    byKeys: (part, of) => computeByKeys(runtime, plan, part, of, withThreads),
   }
   return splitting(slice, computations, {
     halvings: halvingsFor(options),

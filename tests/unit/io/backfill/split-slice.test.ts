@@ -85,7 +85,7 @@ test('halves of a slice, and shares of a partition’s entities, leave the very 
   for (const [index, partition] of slice.partitions.slice(0, 3).entries()) {
     const part = { ...slice, partitions: [partition] }
     const alone = await computeFiles(runtime, plan, part, { threads: 1 })
-    const shared = await computeByKeys(runtime, plan, part, 4, {})
+    const shared = await computeByKeys(runtime, plan, part, 4, { threads: 2 })
     expect(shared).toEqual({ ...alone, files: whole.files.slice(index, index + 1) })
   }
 })
@@ -102,7 +102,7 @@ test('a partition that carries columns over is computed anew in shares, to the s
   const whole = await computeFiles(project.runtime, plan, slice, { threads: 1 })
   const [first] = slice.partitions
   if (first === undefined) throw new Error('no partition')
-  const part = await computeByKeys(project.runtime, plan, { ...slice, partitions: [first] }, 16, {})
+  const part = await computeByKeys(project.runtime, plan, { ...slice, partitions: [first] }, 16, { threads: 1 })
   expect(part.files).toEqual(whole.files.slice(0, 1))
 })
 
