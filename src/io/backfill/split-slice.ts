@@ -32,10 +32,12 @@ export function computeInParts(
   slice: PlannedSlice,
   options: StepOptions,
 ): Promise<PartFiles> {
-  const withThreads = { ...options, threads: threadsOf(runtime, plan, slice) }
+  const threads = threadsOf(runtime, plan, slice)
   const computations: Computations = {
-    whole: (part) => computeFiles(runtime, plan, part, withThreads),
-    byKeys: (part, of) => computeByKeys(runtime, plan, part, of, withThreads),
+    whole: (part) => computeFiles(runtime, plan, part, { ...options, threads }),
+    // Each thread takes memory of its own: one does with the least.
+    byKeys: (part, of) =>
+      computeByKeys(runtime, plan, part, of, { ...options, threads: of === shares[0] ? threads : 1 }),
   }
   return splitting(slice, computations, {
     halvings: halvingsFor(options),

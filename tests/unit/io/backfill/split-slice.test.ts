@@ -121,7 +121,7 @@ test('an engine with too little memory for a slice computes it all the same', as
   const whole = await computeFiles(project.runtime, plan, slice, { threads: 1 })
 
   const { settings } = project.runtime
-  const engine = { ...settings.config.engine, memoryLimit: 28_000_000 }
+  const engine = { ...settings.config.engine, memoryLimit: 20_000_000 }
   const small = await openRuntime({ ...settings, config: { ...settings.config, engine } })
   try {
     const { files, parts } = await computeInParts(small, plan, slice, {})
