@@ -89,16 +89,17 @@ const textToDouble = (integer: string): string => `CAST(CAST(${integer} AS VARCH
 export const nearestDouble = (total: string): string => `nearest_double(${total})`
 
 /**
- * Macros that sums rest on. Of longer integers `nearest_double` drops what lies below 61 bits, but leaves the last bit set when anything but zero was dropped
- * (rounding to odd), so that the rounding to a double's 53 bits that follows is that of the whole number.
+ * Macros that sums rest on. Below 106 bits an integer is two numbers of 53, each a double, and adding two doubles rounds their sum once (IEEE 754).
+ * Of longer ones what lies below 21 bits is dropped, but leaves the last bit set when it was anything but zero (rounding to odd), so that the
+ * rounding that follows is that of the whole number.
  */
 export const exactSumMacros: readonly string[] = [
-  'CREATE OR REPLACE TEMP MACRO dropped_scale(total) AS ' +
-    'CAST(pow(2, greatest(0, floor(log2(CAST(greatest(abs(total), 1) AS DOUBLE))) - 60)) AS HUGEINT)',
-  'CREATE OR REPLACE TEMP MACRO round_to_odd(total, scale) AS ' +
-    'CAST(total // scale + CASE WHEN total % scale <> 0 AND (total // scale) % 2 = 0 THEN sign(total) ELSE 0 END AS BIGINT)',
-  // Of 64 bits the engine's cast rounds once, and takes a fraction of the time.
+  'CREATE OR REPLACE TEMP MACRO nearest_below_106_bits(magnitude) AS ' +
+    `CAST(CAST(magnitude >> 53 AS BIGINT) AS DOUBLE) * ${2n ** 53n} + CAST(CAST(magnitude & ${2n ** 53n - 1n} AS BIGINT) AS DOUBLE)`,
+  'CREATE OR REPLACE TEMP MACRO without_21_bits(magnitude) AS ' +
+    `(magnitude >> 21) | CASE WHEN magnitude & ${2n ** 21n - 1n} = 0 THEN 0 ELSE 1 END`,
   'CREATE OR REPLACE TEMP MACRO nearest_double(total) AS ' +
-    'CASE WHEN abs(total) < 9223372036854775808 THEN CAST(CAST(total AS BIGINT) AS DOUBLE) ' +
-    'ELSE CAST(round_to_odd(total, dropped_scale(total)) AS DOUBLE) * CAST(dropped_scale(total) AS DOUBLE) END',
+    `CASE WHEN abs(total) < ${2n ** 63n} THEN CAST(CAST(total AS BIGINT) AS DOUBLE) ` +
+    `WHEN abs(total) < ${2n ** 106n} THEN sign(total) * nearest_below_106_bits(abs(total)) ` +
+    `ELSE sign(total) * nearest_below_106_bits(without_21_bits(abs(total))) * ${2n ** 21n} END`,
 ]

@@ -8,7 +8,7 @@ test('the double nearest to a 128-bit integer is the one that JavaScript rounds 
   await using db = await openDuckDb({ threads: 1, memoryLimit: '256MB', tempDirectory: dir.path })
   for (const macro of exactSumMacros) await db.run(macro)
   // Around each power of two, where rounding, the engine's cast of 64 bits and the digits that are dropped begin and end.
-  const integers = Array.from({ length: 122 }, (_, bits) => 2n ** BigInt(bits)).flatMap((power) => {
+  const integers = Array.from({ length: 126 }, (_, bits) => 2n ** BigInt(bits)).flatMap((power) => {
     const halfway = power / 2n ** 53n
     const around = [power, power + halfway, power + 3n * halfway, (power * 4n) / 3n].flatMap((n) => [n - 1n, n, n + 1n])
     return [...around, ...around.map((n) => -n)]
