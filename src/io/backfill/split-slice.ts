@@ -32,15 +32,16 @@ export function computeInParts(
   slice: PlannedSlice,
   options: StepOptions,
 ): Promise<PartFiles> {
-  const threads = threadsOf(runtime, plan, slice)
+  const halvings = halvingsFor(options)
+  // Each thread takes memory of its own: one does with the least, where a worker was killed for it and in the smallest shares.
+  const threads = halvings > 0 ? 1 : threadsOf(runtime, plan, slice)
   const computations: Computations = {
     whole: (part) => computeFiles(runtime, plan, part, { ...options, threads }),
-    // Each thread takes memory of its own: one does with the least.
     byKeys: (part, of) =>
       computeByKeys(runtime, plan, part, of, { ...options, threads: of === shares[0] ? threads : 1 }),
   }
   return splitting(slice, computations, {
-    halvings: halvingsFor(options),
+    halvings,
     onSplit: (parts) => options.onProgress?.({ parts }),
   })
 }
