@@ -11,7 +11,7 @@ import { keptList } from './kept-forms.ts'
 import type { Partial } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
-import { back, entry, type Scope } from './window-request.ts'
+import { entry, whereOfPart, type Scope } from './window-request.ts'
 
 /** A tile's different values; windows that hold it have their number, null for none. Tiles keep those that are listable. */
 export function valueList(input: Input): Partial {
@@ -51,7 +51,7 @@ export function distinctTable(
   input: Input,
   grid: Grid,
 ): string {
-  const { first, end, isPart = false } = grid
+  const { first, end } = grid
   const windows = feature.windows.map((text) => grid.windows.get(text) as Window)
   const sums = windows.map(
     ({ text }, index) =>
@@ -62,9 +62,7 @@ export function distinctTable(
   )
   const { name } = valueList(input)
   const time = hasLateEvents ? 'tile, seen' : 'tile'
-  // Sightings that have left all windows where the part begins say nothing of it.
-  const longest = back(windows)
-  const own = isPart && longest !== null ? ` WHERE tile >= ${first - longest} AND tile < ${end}` : ''
+  const own = whereOfPart(grid, windows)
   const seen = `SELECT entity, ${time}, unnest(${quoteIdentifier(name)}) AS value FROM ${scope.table('tiles')}${own}`
   const sightings = hasLateEvents
     ? seen

@@ -163,7 +163,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
         plan.feature.windows.map((text) =>
           valueColumn(plan, text, {
             chosen,
-            atTime: plan.isFramed ? decayedAt(plan.feature, context) : (plan.plan?.atTime ?? null),
+            atTime: plan.plan?.atTime ?? decayedAt(plan.feature, context),
             gathered: gathered.has(plan.feature) ? valueList(inputs.of(plan.feature)) : null,
           }),
         ),
@@ -181,12 +181,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   return {
     tiles: scope.isNumbered ? [tilesOfEvents, ...(hasEntities ? [entities] : [])] : [entities, tilesOfEvents],
     tileCounts: tileCountsQuery(
-      {
-        grid,
-        hasLateEvents,
-        points,
-        windows: [...grid.windows.values()].map((window) => ({ window, partials: ofWindow(window.text) })),
-      },
+      { grid, hasLateEvents, points },
       {
         lists: lists.map(({ name }) => name),
         counts: countPartials.map(({ name }) => name),

@@ -13,7 +13,7 @@ import { withoutMinusZero, type EventField, type PlanContext } from './partials.
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
 import { inOrder, ofNumbers, ofTimes, valueOf, type Call, type Edge, type OfEvent } from './window-calls.ts'
-import { namesOf, type Names, type Scope } from './window-request.ts'
+import { minus, namesOf, placesBefore, type Names, type Scope } from './window-request.ts'
 import type { TileCounts } from './windowed.ts'
 
 /** Features whose values are taken from the same events. */
@@ -85,18 +85,13 @@ export function framedTable({ group, way, grid, scope, countOver }: FrameRequest
     ...fields.map(({ name, sql }) => (name === sql ? name : `${sql} AS ${name}`)),
   ]
   const windowed = scope.table('windowed')
+  const places = placesBefore(ends, windowed)
   const points = [
     `${windowed}.entity`,
     'point',
-    ...ends.all().map(([, name]) => `coalesce(${name}.place, 0) AS ${name}`),
+    ...places.columns,
     ...counts.all().map(([count, name]) => `CAST(coalesce(${count}, 0) AS BIGINT) AS ${name}`),
   ]
-  const joins = ends
-    .all()
-    .map(
-      ([time, name]) =>
-        `  ASOF LEFT JOIN ends AS ${name} ON ${windowed}.entity = ${name}.entity AND ${time} > ${name}.tile`,
-    )
   return `CREATE TEMP TABLE ${group.table} AS
 WITH placed AS MATERIALIZED (
   SELECT ${placed.join(', ')}
@@ -108,7 +103,7 @@ ends AS (SELECT entity, tile, max(place) AS place FROM placed GROUP BY entity, t
 points AS (
   SELECT ${points.join(', ')}
   FROM ${windowed}
-${joins.join('\n')}
+${places.joins}
 ),
 ${held()}
 SELECT
@@ -129,8 +124,6 @@ function fieldsOf({ input, features }: FrameGroup, { order, facts }: PlanContext
     ...(order.hasLateEvents ? [{ name: 'seen', sql: 'seen' }] : []),
   ]
 }
-
-const minus = (sql: string, value: bigint): string => (value === 0n ? sql : `${sql} - ${value}`)
 
 /** How a feature's value over a window is taken, and the common table expressions that `held` ends, once it is known for all of them. */
 interface Way {

@@ -151,9 +151,6 @@ function approxQuantile(quantileOf: (bucket: (number: string) => string) => stri
   )
 }
 
-const isDecayed = ({ aggregate }: FeatureDefinition): boolean =>
-  aggregate === 'decayed_sum' || aggregate === 'decayed_avg'
-
 const halfLifeOf = ({ halfLife = '1d' }: FeatureDefinition, { order }: PlanContext): bigint =>
   parseDuration(halfLife, 'halfLife') * order.perMicro
 
@@ -179,7 +176,7 @@ export function decayedAt(
   feature: FeatureDefinition,
   context: PlanContext,
 ): ((held: string, micros: string) => string) | null {
-  if (!isDecayed(feature)) return null
+  if (!ofTimes.has(feature.aggregate)) return null
   const { perMicro } = context.order
   return (held, micros) => {
     const now = perMicro === 1n ? micros : `(${micros}) * ${perMicro}`

@@ -43,6 +43,18 @@ export const back = (windows: readonly Window[]): bigint | null =>
     return width + offset > most ? width + offset : most
   }, 0n)
 
+export const minus = (sql: string, value: bigint): string => (value === 0n ? sql : `${sql} - ${value}`)
+
+/**
+ * WHERE of the tiles that some window holds, of a part of the slice: others would be in the way.
+ * @param windows those that count, else the grid's
+ */
+export function whereOfPart(grid: Grid, windows: readonly Window[] = [...grid.windows.values()]): string {
+  const { first, end, isPart = false } = grid
+  const longest = back(windows)
+  return isPart && longest !== null ? ` WHERE tile >= ${first - longest} AND tile < ${end}` : ''
+}
+
 export interface Names {
   readonly of: (sql: string) => string
   readonly all: () => (readonly [sql: string, name: string])[]
@@ -58,5 +70,23 @@ export function namesOf(prefix: string): Names {
       return name
     },
     all: () => [...names],
+  }
+}
+
+/**
+ * What looks up, for rows of a relation with an `entity`, how many of its events or tiles lie before a time: columns, and joins to `ends`
+ * (entity, tile, place).
+ * @param ends SQL of the times
+ */
+export function placesBefore(ends: Names, relation: string): { readonly columns: string[]; readonly joins: string } {
+  return {
+    columns: ends.all().map(([, name]) => `coalesce(${name}.place, 0) AS ${name}`),
+    joins: ends
+      .all()
+      .map(
+        ([time, name]) =>
+          `  ASOF LEFT JOIN ends AS ${name} ON ${relation}.entity = ${name}.entity AND ${time} > ${name}.tile`,
+      )
+      .join('\n'),
   }
 }

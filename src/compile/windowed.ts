@@ -11,7 +11,17 @@ import { blocksTable, windowedByBlocks } from './blocks.ts'
 import type { Partial } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Window } from './time-grid.ts'
-import { back, entry, mergedColumn, namesOf, type WindowPartials, type WindowRequest } from './window-request.ts'
+import {
+  back,
+  entry,
+  mergedColumn,
+  minus,
+  namesOf,
+  placesBefore,
+  whereOfPart,
+  type WindowPartials,
+  type WindowRequest,
+} from './window-request.ts'
 
 /** Tiles that a window may hold on average for them to be merged one by one. */
 const mostTilesInWindow = 12
@@ -42,7 +52,7 @@ export interface TileCounts {
  * @param columns names of columns of `tiles`: its lists, partials that are counts, and among them those of what is aggregated in frames
  */
 export function tileCountsQuery(
-  request: Pick<WindowRequest, 'windows' | 'grid' | 'hasLateEvents' | 'points'>,
+  request: Pick<WindowRequest, 'grid' | 'hasLateEvents' | 'points'>,
   {
     lists,
     counts: [first = '', ...others],
@@ -106,16 +116,16 @@ export function mergingFor(
   const { tiles, squares, values, products } = counts
   const areFew = isFew(squares, tiles)
   return {
-    way: areFew
-      ? 'changes'
-      : points === 'any'
-        ? 'blocks'
-        : points === 'events' && !hasLateEvents
-          ? 'frames'
-          : 'changes',
+    way: areFew ? 'changes' : wayOfMany(points, hasLateEvents),
     isOfLists: areFew && isFew(products, values),
     isCopied: tiles <= fewTiles,
   }
+}
+
+/** How windows of many tiles are merged. */
+function wayOfMany(points: WindowRequest['points'], hasLateEvents: boolean): Merging['way'] {
+  if (points === 'any') return 'blocks'
+  return points === 'events' && !hasLateEvents ? 'frames' : 'changes'
 }
 
 /** Tiles in the longest window; null when one has no beginning. */
@@ -183,8 +193,6 @@ const hull = (windows: readonly WindowPartials[]): { readonly back: bigint | nul
   }
 }
 
-const minus = (sql: string, value: bigint): string => (value === 0n ? sql : `${sql} - ${value}`)
-
 /** Condition that a window holds a tile at a point. */
 function holds({ width, offset }: Window, tile = 'tile', point = 'point'): string[] {
   return [
@@ -195,16 +203,15 @@ function holds({ width, offset }: Window, tile = 'tile', point = 'point'): strin
 
 /** SQL of the points at which a tile may change an entity's values. */
 function changePoints({
-  windows,
+  grid,
   hasLateEvents,
   points: kind,
-}: Pick<WindowRequest, 'windows' | 'hasLateEvents' | 'points'>): string[] {
+}: Pick<WindowRequest, 'grid' | 'hasLateEvents' | 'points'>): string[] {
   // A row that follows an event does so at once, whatever the windows' offsets.
   if (kind === 'events') return ['tile + 1']
-  const enters = new Set(windows.map(({ window }) => entry(window.offset + 1n, hasLateEvents)))
-  const leaves = new Set(
-    windows.flatMap(({ window: { width, offset: by } }) => (width === null ? [] : [width + by + 1n])),
-  )
+  const windows = [...grid.windows.values()]
+  const enters = new Set(windows.map(({ offset }) => entry(offset + 1n, hasLateEvents)))
+  const leaves = new Set(windows.flatMap(({ width, offset: by }) => (width === null ? [] : [width + by + 1n])))
   return [...enters, ...[...leaves].map((by) => `tile + ${by}`)]
 }
 
@@ -233,7 +240,7 @@ export function windowedParts(request: WindowRequest, counts: TileCounts, bytes:
 function windowedByChange(request: WindowRequest, { isCopied }: Merging, kind: 'TABLE' | 'VIEW'): string {
   const { scope, grid, windows, hasLateEvents, points: which } = request
   const onChange = which === 'events'
-  const { first, end, isPart = false } = grid
+  const { first, end } = grid
   const { back: longest, offset } = hull(windows)
   // It is there only if its event is known by then.
   const entering = onChange && hasLateEvents ? ' WHERE seen = tile' : ''
@@ -249,8 +256,7 @@ function windowedByChange(request: WindowRequest, { isCopied }: Merging, kind: '
   const seen = hasLateEvents ? ['seen < point'] : []
   // Joined within stretches of a window's length, else every tile of an entity would meet every point of it.
   const stretch = longest === null || end - first <= 3n * longest ? null : longest
-  // Of a part of the slice, other tiles than its own are in the way.
-  const own = isPart && longest !== null ? ` WHERE tile >= ${first - longest} AND tile < ${end}` : ''
+  const own = whereOfPart(grid)
   const pieces =
     stretch === null
       ? `SELECT *, tile AS piece FROM own_tiles`
@@ -286,8 +292,8 @@ GROUP BY changes.entity, point, next_point${any}`
  * Where each tile is one piece, and has a row right behind it. A window is a stretch of the entity's tiles by their number: frames of ROWS are
  * found by counting, where the engine searches for those of a RANGE.
  */
-function windowedByFrames({ scope, grid: { first, end, isPart = false }, windows }: WindowRequest): string {
-  const longest = back(windows.map(({ window }) => window))
+function windowedByFrames({ scope, grid, windows }: WindowRequest): string {
+  const { first, end } = grid
   const ends = namesOf('end')
   // Without an offset, a window ends with the tile itself.
   const named = windows.map(({ window: { text, width, offset }, partials }, index) => ({
@@ -303,7 +309,7 @@ function windowedByFrames({ scope, grid: { first, end, isPart = false }, windows
       (partial) => `    ${partial.ofPieces()} OVER ${name} AS ${quoteIdentifier(mergedColumn(partial, text))}`,
     ),
   )
-  const own = isPart && longest !== null ? ` WHERE tile >= ${first - longest} AND tile < ${end}` : ''
+  const own = whereOfPart(grid)
   // Without an offset, a window holds the event that its row follows.
   const holdsAny = named.some(({ offset }) => offset === 0n)
     ? []
@@ -312,22 +318,17 @@ function windowedByFrames({ scope, grid: { first, end, isPart = false }, windows
     ({ name, from, until }) =>
       `    ${name} AS (PARTITION BY entity ORDER BY place ROWS BETWEEN place - ${from} - 1 PRECEDING AND place - ${until} PRECEDING)`,
   )
-  const joins = ends
-    .all()
-    .map(
-      ([time, name]) =>
-        `  ASOF LEFT JOIN (SELECT entity, tile, place FROM placed) AS ${name} ON placed.entity = ${name}.entity AND ${time} > ${name}.tile`,
-    )
-  const bounds = ends.all().map(([, name]) => `coalesce(${name}.place, 0) AS ${name}`)
+  const places = placesBefore(ends, 'placed')
   return `CREATE TEMP TABLE ${scope.table('windowed')} AS
 WITH placed AS MATERIALIZED (
   SELECT *, tile AS piece, row_number() OVER (PARTITION BY entity ORDER BY tile) AS place
   FROM ${scope.table('tiles')}${own}
 ),
+ends AS (SELECT entity, tile, place FROM placed),
 bounded AS (
-  SELECT ${['placed.*', ...bounds].join(', ')}
+  SELECT ${['placed.*', ...places.columns].join(', ')}
   FROM placed
-${joins.join('\n')}
+${places.joins}
 ),
 merged AS (
   SELECT
