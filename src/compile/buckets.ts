@@ -30,7 +30,7 @@ export function bucketTable(bucket: Bucket, keys: readonly string[], scope: Scop
 WITH buckets AS (
   SELECT
 ${['    entities.entity', `    ${bucket.column} AS bucket`, '    point', '    next_point', ...values].join(',\n')}
-  FROM ${[windowed, ...set.joins].join('\n  ')}
+  FROM ${[set.relation, ...set.joins].join('\n  ')}
   JOIN ${scope.table('entities')} AS bucket_entities ON bucket_entities.entity = ${windowed}.entity
   JOIN entities USING (${keys.join(', ')})
 )

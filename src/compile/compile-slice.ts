@@ -3,12 +3,13 @@ import { featureColumn, type FeatureDefinition, type ViewDefinition } from '../d
 import type { Schema } from '../iceberg/index.ts'
 import { bucketScope, bucketTable, bucketTableName } from './buckets.ts'
 import { eventOrder, eventsSelect, keyColumns, rejectedQuery, type EntityShare } from './events.ts'
+import { spreadMacros } from './exact-spreads.ts'
 import { exactSumMacros } from './exact-sums.ts'
 import { featureSet, type WindowedSet } from './feature-set.ts'
 import { parenthesized, viewInputs, type Bucket, type EventFacts } from './inputs.ts'
 import { compileJoins, type CompiledJoin, type JoinSchemas } from './joins.ts'
 import { keptPieces, keptRejected, keptTiles, type KeptTiles } from './kept-tiles.ts'
-import type { PlanContext } from './partials.ts'
+import { isSpreadOfDoubles, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { timeGrid, type Grid, type Stretch } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
@@ -193,6 +194,7 @@ CREATE TEMP ${kind} events AS
 ${selectEvents(definition, range, grid)}`,
     tiles: [
       ...exactSumMacros,
+      ...(definition.features.some((feature) => isSpreadOfDoubles(feature, context)) ? spreadMacros : []),
       ...(hasKept ? [keptPieces(definition, sourceSchema, grid, set.partials)] : []),
       ...set.tiles,
       ...(isOfTiles ? [dropEvents] : []),
@@ -286,7 +288,7 @@ function selectRows(
   const derived = definition.derived.map(({ name, sql }) => `${parenthesized(sql)} AS ${quoteIdentifier(name)}`)
   const list = (items: readonly string[]): string => items.join(',\n    ')
   const heldColumns = list([...new Set(['entity', 'point', 'next_point', ...keys.map(({ own }) => own)]), ...held])
-  const from = ['FROM windowed', ...joins].join('\n  ')
+  const from = [`FROM ${set.relation}`, ...joins].join('\n  ')
   const rowsOf = (points: string): string => `points AS NOT MATERIALIZED (${points}),
 feature_columns AS NOT MATERIALIZED (
   SELECT

@@ -1,9 +1,11 @@
 /** The events that a slice's rows see, with what the features aggregate of each. */
 import { referencedColumns, withUsedColumns, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
+import { doubleOf } from './doubles.ts'
 import { eventTime, knownTime, type TimeColumn } from './event-time.ts'
 import type { FloatRange } from './exact-sums.ts'
 import {
+  countsAsDouble,
   numberKind,
   parenthesized,
   valueColumn,
@@ -11,9 +13,10 @@ import {
   type EventFacts,
   type Input,
   type Inputs,
+  type NumberKind,
 } from './inputs.ts'
 import { joinedRelation, type JoinSchemas } from './joins.ts'
-import type { EventOrder } from './partials.ts'
+import { spreads, type EventOrder } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { beginning, ending, type Grid, type Stretch } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
@@ -189,24 +192,31 @@ GROUP BY ALL`
 
 const summed: ReadonlySet<string> = new Set(['sum', 'avg', 'ratio'])
 
-/** The inputs whose floating-point values are added up. @param types DuckDB's types of the columns of `events` */
-export function summedFloats(definition: ViewDefinition, types: ReadonlyMap<string, string>): readonly Input[] {
+/** The inputs whose values are added up as doubles. @param types DuckDB's types of the columns of `events` */
+export function summedDoubles(definition: ViewDefinition, types: ReadonlyMap<string, string>): readonly Input[] {
   const inputs = viewInputs(definition)
-  const wanted = definition.features
-    .filter(({ aggregate }) => summed.has(aggregate))
-    .flatMap((feature) => [inputs.of(feature), ...(feature.divisor === undefined ? [] : [inputs.divisorOf(feature)])])
-    .filter(({ label }) => numberKind(types.get(`value of ${label}`)).kind === 'float')
+  const wanted = definition.features.flatMap((feature) => {
+    const { aggregate } = feature
+    const number = numberOf(inputs.of(feature), types)
+    if (spreads.has(aggregate)) return countsAsDouble(number) ? [inputs.of(feature)] : []
+    if (!summed.has(aggregate)) return []
+    const both = [inputs.of(feature), ...(feature.divisor === undefined ? [] : [inputs.divisorOf(feature)])]
+    return both.filter((input) => numberOf(input, types).kind === 'float')
+  })
   return [...new Set(wanted)]
 }
 
+const numberOf = ({ label }: Input, types: ReadonlyMap<string, string>): NumberKind =>
+  numberKind(types.get(`value of ${label}`))
+
 /**
- * Query of one row: for each input whose floating-point values are added up the least and greatest magnitude and whether all are finite,
- * as `<label> least`, `<label> greatest`, `<label> finite`; null when there is none.
+ * Query of one row: for each input whose values are added up as doubles the least and greatest magnitude and whether all are finite, as
+ * `<label> least`, `<label> greatest`, `<label> finite`; null when there is none.
  * @param types DuckDB's types of the columns of `events`
  */
 export function rangesQuery(definition: ViewDefinition, types: ReadonlyMap<string, string>): string | null {
-  const columns = summedFloats(definition, types).flatMap((input) => {
-    const value = `CAST(${valueColumn(input)} AS DOUBLE)`
+  const columns = summedDoubles(definition, types).flatMap((input) => {
+    const value = doubleOf(valueColumn(input), numberOf(input, types))
     const counts = `FILTER (WHERE isfinite(${value}) AND ${value} <> 0)`
     return [
       `min(abs(${value})) ${counts} AS ${quoteIdentifier(`${input.label} least`)}`,

@@ -28,19 +28,24 @@ export interface Part {
   readonly type: 'HUGEINT' | 'BIGNUM'
 }
 
-/** The lowest first. More than one only where the values lie further apart than a double can scale. */
-export function partsFor({ least, greatest, kept }: FloatRange): readonly Part[] {
+/** What the values are whole multiples of, and how many bits the greatest of these have; without values none. */
+export function spanOf({ least, greatest, kept }: FloatRange): { readonly power: number; readonly bits: number } {
   const units = [
     ...(least === null ? [] : [Math.max(exponentOf(least) - 52, -1074)]),
     ...(kept === undefined ? [] : [kept.unit]),
   ]
   const tops = [...(greatest === null ? [] : [exponentOf(greatest)]), ...(kept === undefined ? [] : [kept.top])]
-  if (units.length === 0) return [{ power: 0, type: 'HUGEINT' }]
-  const lowest = Math.min(...units)
-  const bits = Math.max(...tops) + 1 - lowest
-  if (bits <= 96) return [{ power: lowest, type: 'HUGEINT' }]
+  if (units.length === 0) return { power: 0, bits: 0 }
+  const power = Math.min(...units)
+  return { power, bits: Math.max(...tops) + 1 - power }
+}
+
+/** The lowest first. More than one only where the values lie further apart than a double can scale. */
+export function partsFor(range: FloatRange): readonly Part[] {
+  const { power, bits } = spanOf(range)
+  if (bits <= 96) return [{ power, type: 'HUGEINT' }]
   return Array.from({ length: Math.ceil(bits / PART_BITS) }, (_, index) => ({
-    power: lowest + index * PART_BITS,
+    power: power + index * PART_BITS,
     type: 'BIGNUM',
   }))
 }
@@ -52,7 +57,7 @@ function exponentOf(value: number): number {
 }
 
 /** Times a power of two, exactly, also where no double holds the power. */
-function scaled(sql: string, power: number): string {
+export function scaled(sql: string, power: number): string {
   const factors: string[] = []
   for (let left = power; left !== 0;) {
     const step = Math.max(-1000, Math.min(1000, left))

@@ -61,7 +61,9 @@ export interface WindowedSet {
   /** In how many parts of the grid the windows are made for about so many bytes each. */
   readonly partsFor: (bytes: number) => number
   readonly columns: readonly ValueColumn[]
-  /** Joins to `windowed` that the held values need. */
+  /** `windowed`, with what is computed before the held values. */
+  readonly relation: string
+  /** Joins to it that the held values need. */
   readonly joins: readonly string[]
 }
 
@@ -168,6 +170,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
           }),
         ),
       ),
+      relation: withSteps(scope.table('windowed'), plans, chosen),
       joins: [
         ...apart.map((feature) => `LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`),
         ...groups.map(({ table }) => `LEFT JOIN ${table} USING (entity, point)`),
@@ -192,8 +195,37 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
     windowed,
     needsEvents: groups.length > 0,
     partials: [...ofTiles, ...unique(listable.map((feature) => valueList(inputs.of(feature))))],
-    ofEvents: plans.flatMap(({ feature, plan }) => (plan === null && !listable.includes(feature) ? [feature] : [])),
+    ofEvents: plans.flatMap(({ feature, plan }) =>
+      (plan === null ? !listable.includes(feature) : plan.partials.some(({ kept }) => kept === null)) ? [feature] : [],
+    ),
   }
+}
+
+const mergedOf =
+  (chosen: (partial: Partial) => Partial, window: string) =>
+  (partial: Partial): string =>
+    quoteIdentifier(mergedColumn(chosen(partial), window))
+
+const stepColumn = ({ steps }: Plan, step: string, window: string): string =>
+  quoteIdentifier(`${step} of ${steps?.name ?? ''} over ${window}`)
+
+/** Every step of a computation is a SELECT of its own: what it names is computed once, also where it is used under a condition. */
+function withSteps(table: string, plans: readonly FeaturePlan[], chosen: (partial: Partial) => Partial): string {
+  const levels: Map<string, string>[] = []
+  for (const { feature, plan } of plans)
+    for (const text of plan?.steps === undefined ? [] : feature.windows) {
+      const named = (step: string): string => stepColumn(plan as Plan, step, text)
+      for (const [index, columns] of plan?.steps?.of(mergedOf(chosen, text), named).entries() ?? []) {
+        const level = (levels[index] ??= new Map())
+        for (const [step, sql] of Object.entries(columns)) level.set(named(step), sql)
+      }
+    }
+  const relation = levels.reduce(
+    (from, level) =>
+      `(\nSELECT *,\n${[...level].map(([name, sql]) => `  ${sql} AS ${name}`).join(',\n')}\nFROM ${from})`,
+    table,
+  )
+  return levels.length === 0 ? table : `${relation} AS ${table}`
 }
 
 /** What a window counts as holding something by: for a ratio, a value of either sum. */
@@ -225,13 +257,13 @@ function valueColumn(
 ): ValueColumn {
   const name = featureColumn(feature, text)
   const columnOf = (partial: Partial): string => quoteIdentifier(mergedColumn(partial, text))
-  const merged = (partial: Partial): string => columnOf(chosen(partial))
+  const merged = mergedOf(chosen, text)
   const counted = count === null ? null : merged(count)
   const column = { feature, name, count: counted }
   const value =
     plan === null
       ? listedValue(feature, gathered === null ? quoteIdentifier(name) : columnOf(gathered))
-      : plan.value(merged)
+      : plan.value(merged, (step) => stepColumn(plan, step, text))
   if (atTime !== null)
     return { ...column, held: value, atTime: (held, micros) => emptyAs(feature, atTime(held, micros)) }
   return { ...column, held: withEmpty(feature, value, counted), atTime: null }

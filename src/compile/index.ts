@@ -11,7 +11,7 @@ export {
   type SliceTiles,
   type Spans,
 } from './compile-slice.ts'
-export { eventFacts, rangesQuery, requiredColumns, summedFloats, type EntityShare } from './events.ts'
+export { eventFacts, rangesQuery, requiredColumns, summedDoubles, type EntityShare } from './events.ts'
 export type { EventFacts } from './inputs.ts'
 export { dimensionRelation, joinKey, joinReads, validSince, type CompiledJoin, type JoinRead } from './joins.ts'
 export { keptRangesQuery, knownBy, tilesProblem, tileStart, type KeptColumn, type KeptTiles } from './kept-tiles.ts'

@@ -119,6 +119,10 @@ export function numberKind(type: string | undefined): NumberKind {
   return { kind: type === 'FLOAT' || type === 'DOUBLE' ? 'float' : 'other' }
 }
 
+/** Whether spreads are those of the nearest doubles: 128 bits would not hold the squares. */
+export const countsAsDouble = (number: NumberKind): boolean =>
+  number.kind === 'float' || (number.kind === 'decimal' && number.precision > 18)
+
 export const kindOf = (input: Input, facts: EventFacts): NumberKind => numberKind(facts.types.get(input.label))
 
 export const rangeOf = (input: Input, facts: EventFacts): FloatRange => facts.ranges.get(input.label) ?? ordinaryRange

@@ -85,7 +85,7 @@ export function keptTiles(
   const { columnOf, docOf } = naming(definition, schemas.sourceSchema)
   const values = new Map<string, { readonly doc: string; readonly sql: string }>()
   for (const { kept } of partials) {
-    if (kept.columns === null) return null
+    if (kept === null || kept.columns === null) return null
     for (const [ending, sql] of Object.entries(kept.columns))
       values.set(columnOf(kept, ending), { doc: docOf(kept, ending), sql })
   }
@@ -132,9 +132,10 @@ export function keptPieces(
     ...keys.map((key, i) => `${key} AS key_${i + 1}`),
     `${grid.tileOf(`epoch_us(${tileStart})`)} AS tile`,
     ...(isLate ? [`${grid.tileOf(`epoch_us(${knownBy})`)} AS seen`] : []),
-    ...partials.map(
-      ({ name, kept }) =>
-        `${kept.restored((ending) => quoteIdentifier(columnOf(kept, ending)))} AS ${quoteIdentifier(name)}`,
+    ...partials.flatMap(({ name, kept }) =>
+      kept === null
+        ? []
+        : [`${kept.restored((ending) => quoteIdentifier(columnOf(kept, ending)))} AS ${quoteIdentifier(name)}`],
     ),
   ]
   return `CREATE OR REPLACE TEMP VIEW kept_pieces AS

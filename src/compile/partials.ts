@@ -1,8 +1,18 @@
 import type { FeatureDefinition } from '../definition/index.ts'
 import { doubleOf } from './doubles.ts'
-import { nearestDouble, partsFor, roundedSum, shares } from './exact-sums.ts'
+import {
+  digitsFor,
+  digitsOf,
+  haveFew,
+  spreadSteps,
+  squareOf,
+  variance,
+  type SpreadSums,
+  type Steps,
+} from './exact-spreads.ts'
+import { nearestDouble, partsFor, roundedSum, shares, type FloatRange, type Part } from './exact-sums.ts'
 import { keptEvent, keptFloatSum, keptInteger, keptValue, type KeptForm } from './kept-forms.ts'
-import { kindOf, rangeOf, valueColumn, type EventFacts, type Input, type Inputs } from './inputs.ts'
+import { countsAsDouble, kindOf, rangeOf, valueColumn, type EventFacts, type Input, type Inputs } from './inputs.ts'
 import { quoteIdentifier } from './quote.ts'
 
 /**
@@ -19,17 +29,25 @@ export interface Partial {
   readonly ofPieces: (where?: string) => string
   /** Whether it takes as much as its events have values. */
   readonly isList?: boolean
-  /** How tables of tiles have it. */
-  readonly kept: KeptForm
+  /** How tables of tiles have it; null where they never do. */
+  readonly kept: KeptForm | null
 }
 
 /** How a feature's value follows from its partials. */
 export interface Plan {
   readonly partials: readonly Partial[]
-  /** SQL of the value, given the SQL of each partial's merged column. */
-  readonly value: (merged: (partial: Partial) => string) => string
+  /** What is computed before the value. */
+  readonly steps?: PlanSteps
+  /** SQL of the value, given the SQL of each partial's merged column, and of the name of a step's. */
+  readonly value: (merged: (partial: Partial) => string, named: (step: string) => string) => string
   /** SQL of the value that depends on the row's time too, given `value` and SQL of the time's microseconds since 1970. */
   readonly atTime?: (held: string, micros: string) => string
+}
+
+export interface PlanSteps {
+  /** Plans with steps of one name have the same. */
+  readonly name: string
+  readonly of: (merged: (partial: Partial) => string, named: (step: string) => string) => Steps
 }
 
 export interface EventField {
@@ -90,7 +108,7 @@ export function countOfEither(a: Input, b: Input): Partial {
 }
 
 /** The number of a tile's events, in tables of tiles. No other partial's name is like it. */
-export const eventCount: Partial = {
+export const eventCount: Partial & { readonly kept: KeptForm } = {
   name: 'events',
   ofEvents: 'count(*)',
   ofPieces: (where) => `sum("events")${filter(where)}`,
@@ -125,42 +143,100 @@ function sumOf(input: Input, facts: EventFacts): Sum {
   }
 }
 
-function floatSum(input: Input, facts: EventFacts): Sum {
+/** Partials of the sum of doubles, one for each part, and of what is not finite. */
+interface FloatPartials {
+  readonly parts: readonly Part[]
+  readonly sums: readonly Partial[]
+  /** An infinity, or NaN where there are both or a NaN; null where all are finite. */
+  readonly others: Partial | null
+}
+
+/** SQL of the number as a double, and the name of what it is summed as: of decimals there are sums of their own kind, too. */
+function doubleIn(input: Input, facts: EventFacts): { readonly double: string; readonly of: string } {
+  const number = kindOf(input, facts)
+  return {
+    double: doubleOf(valueColumn(input), number),
+    of: number.kind === 'float' ? input.label : `${input.label} as double`,
+  }
+}
+
+/** Not by FILTER: the share of what is not finite would be an error all the same. */
+const ifFinite = (double: string, { hasNonFinite }: FloatRange, share: string): string =>
+  hasNonFinite ? `CASE WHEN isfinite(${double}) THEN ${share} END` : share
+
+const summed = (name: string, ofEvents: string, kept: KeptForm | null): Partial => ({
+  name,
+  ofEvents,
+  ofPieces: (where) => `sum(${quoteIdentifier(name)})${filter(where)}`,
+  kept,
+})
+
+function floatPartials(input: Input, facts: EventFacts): FloatPartials {
   const range = rangeOf(input, facts)
   const parts = partsFor(range)
-  const double = `CAST(${valueColumn(input)} AS DOUBLE)`
-  // Not by FILTER: the share of what is not finite would be an error all the same.
-  const finite = (share: string): string =>
-    range.hasNonFinite ? `CASE WHEN isfinite(${double}) THEN ${share} END` : share
-  const names = parts.map((_, index) => `sum of ${input.label}${parts.length > 1 ? ` part ${index + 1}` : ''}`)
-  const nonFinite = range.hasNonFinite ? `non-finite of ${input.label}` : null
+  const { double, of } = doubleIn(input, facts)
+  const names = parts.map((_, index) => `sum of ${of}${parts.length > 1 ? ` part ${index + 1}` : ''}`)
+  const nonFinite = range.hasNonFinite ? `non-finite of ${of}` : null
   const forms = keptFloatSum(input, parts, {
     sums: names.map(quoteIdentifier),
     others: nonFinite === null ? null : quoteIdentifier(nonFinite),
   })
-  const summed = (name: string, ofEvents: string, kept: KeptForm): Partial => ({
-    name,
-    ofEvents,
-    ofPieces: (where) => `sum(${quoteIdentifier(name)})${filter(where)}`,
-    kept,
-  })
-  const sums = shares(double, parts).map((share, index) =>
-    summed(names[index] as string, `sum(${finite(share)})`, forms.sums[index] as KeptForm),
-  )
+  return {
+    parts,
+    sums: shares(double, parts).map((share, index) =>
+      summed(names[index] as string, `sum(${ifFinite(double, range, share)})`, forms.sums[index] as KeptForm),
+    ),
+    others:
+      nonFinite === null
+        ? null
+        : summed(nonFinite, `sum(${double}) FILTER (WHERE NOT isfinite(${double}))`, forms.others),
+  }
+}
+
+function floatSum(input: Input, facts: EventFacts): Sum {
+  const { parts, sums, others } = floatPartials(input, facts)
   const rounded = (merged: (partial: Partial) => string): string => roundedSum(sums.map(merged), parts)
-  if (nonFinite === null) return { partials: sums, exact: rounded, double: rounded }
-  // An infinity, or NaN where there are both or a NaN.
-  const others = summed(nonFinite, `sum(${double}) FILTER (WHERE NOT isfinite(${double}))`, forms.others)
+  if (others === null) return { partials: sums, exact: rounded, double: rounded }
   const value = (merged: (partial: Partial) => string): string =>
     `coalesce(${withOneNaN(merged(others))}, ${rounded(merged)})`
   return { partials: [...sums, others], exact: value, double: value }
 }
 
-/** Count, sum and sum of squares as 128-bit integers: exact, and an overflow is an error. Null for floating point and long decimals. */
-function integerVariance(input: Input, facts: EventFacts): Plan | null {
+/** By digits of the values and of their squares, see exact-spreads.ts. */
+function floatVariance(input: Input, facts: EventFacts): Plan {
+  const range = rangeOf(input, facts)
+  const digits = digitsFor(range)
+  const { double, of } = doubleIn(input, facts)
+  const { sums, others } = floatPartials(input, facts)
+  const n = countOf(input)
+  const ofValue = digitsOf(double, digits)
+  const added = (what: string, values: readonly string[]): Partial[] =>
+    values.map((value, index) =>
+      summed(`${what} ${index + 1} of ${of}`, `sum(${ifFinite(double, range, value)})`, null),
+    )
+  const totals = haveFew(digits) ? sums : added('digit', ofValue)
+  const squares = added('squares', squareOf(ofValue))
+  const over = (merged: (partial: Partial) => string): SpreadSums => ({
+    n: merged(n),
+    totals: totals.map(merged),
+    squares: squares.map(merged),
+  })
+  return {
+    partials: [n, ...totals, ...squares, ...(others === null ? [] : [others])],
+    steps: { name: `spread of ${of}`, of: (merged, named) => spreadSteps(over(merged), digits, named) },
+    value: (merged, named) => {
+      const finite = variance(over(merged), digits, named)
+      const value =
+        others === null ? finite : `CASE WHEN ${merged(others)} IS NULL THEN ${finite} ELSE CAST('NaN' AS DOUBLE) END`
+      return `CASE WHEN ${merged(n)} > 1 THEN ${value} END`
+    },
+  }
+}
+
+/** The sample's variance: of integers and decimals by sums of 128-bit integers, where an overflow is an error; long decimals count as doubles. */
+function varianceOf(input: Input, facts: EventFacts): Plan {
   const number = kindOf(input, facts)
-  if (number.kind === 'float' || number.kind === 'other') return null
-  if (number.kind === 'decimal' && number.precision > 18) return null
+  if (countsAsDouble(number)) return floatVariance(input, facts)
   const scale = number.kind === 'decimal' ? number.scale : 0
   // The cast to the plain decimal keeps all digits; that of the product would not.
   const unscaled =
@@ -182,6 +258,11 @@ function integerVariance(input: Input, facts: EventFacts): Plan | null {
     },
   }
 }
+
+export const spreads: ReadonlySet<string> = new Set(['variance', 'stddev'])
+
+export const isSpreadOfDoubles = (feature: FeatureDefinition, { inputs, facts }: PlanContext): boolean =>
+  spreads.has(feature.aggregate) && countsAsDouble(kindOf(inputs.of(feature), facts))
 
 const isFloat = (input: Input, facts: EventFacts): boolean => kindOf(input, facts).kind === 'float'
 
@@ -257,10 +338,10 @@ export function mergeablePlan(feature: FeatureDefinition, context: PlanContext, 
     case 'max':
       return extreme(input, feature.aggregate, facts)
     case 'variance':
-      return integerVariance(input, facts)
+      return varianceOf(input, facts)
     case 'stddev': {
-      const variance = integerVariance(input, facts)
-      return variance === null ? null : { ...variance, value: (merged) => `sqrt(${variance.value(merged)})` }
+      const squared = varianceOf(input, facts)
+      return { ...squared, value: (merged, named) => `sqrt(${squared.value(merged, named)})` }
     }
     case 'first':
     case 'last':

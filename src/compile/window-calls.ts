@@ -5,27 +5,13 @@ import { kindOf } from './inputs.ts'
 import type { PlanContext } from './partials.ts'
 
 /** Those that take the event's value as a double, `number`; others its `value`. */
-export const ofNumbers: ReadonlySet<string> = new Set([
-  'quantile',
-  'approx_quantile',
-  'variance',
-  'stddev',
-  'decayed_sum',
-  'decayed_avg',
-])
+export const ofNumbers: ReadonlySet<string> = new Set(['quantile', 'approx_quantile', 'decayed_sum', 'decayed_avg'])
 
 /** Those that take the event's `instant`, too. */
 export const ofTimes: ReadonlySet<string> = new Set(['decayed_sum', 'decayed_avg'])
 
 /** Those that take the events in their order. */
-export const inOrder: ReadonlySet<string> = new Set([
-  'variance',
-  'stddev',
-  'decayed_sum',
-  'decayed_avg',
-  'first_k',
-  'last_k',
-])
+export const inOrder: ReadonlySet<string> = new Set(['decayed_sum', 'decayed_avg', 'first_k', 'last_k'])
 
 /** An expression over an event, given the SQL of its fields. */
 export type OfEvent = (field: (name: string) => string) => string
@@ -94,10 +80,6 @@ export function valueOf(
     }
     case 'approx_count_distinct':
       return `CAST(${take(value, call('approx_count_distinct'))} AS BIGINT)`
-    case 'variance':
-      return spread(take(number, all))
-    case 'stddev':
-      return `sqrt(${spread(take(number, all))})`
     case 'decayed_sum':
     case 'decayed_avg': {
       const last = take((field) => field('instant'), {
@@ -117,18 +99,6 @@ export function valueOf(
 function byFrequency(histogram: string, plain: string): string {
   const counted = `list_transform(map_entries(${histogram}), lambda e: {n: -CAST(e.value AS BIGINT), v: e.key${plain}})`
   return `list_transform(list_sort(${counted}), lambda e: e.v)`
-}
-
-/** Squared distances from the mean: sums of squares would cancel. The spread of a constant is zero exactly. */
-function spread(list: string): string {
-  const call = (name: string): string => `list_aggregate(${list}, '${name}')`
-  // The mean is bound once, as the one element of a list: inside the lambda it would be taken again for every value.
-  const squares = `list_transform([${call('favg')}], lambda m: list_aggregate(list_transform(${list}, lambda v: (v - m) * (v - m)), 'fsum'))[1]`
-  const isFinite = `list_aggregate(list_transform(${list}, lambda v: isfinite(v)), 'bool_and')`
-  return (
-    `CASE WHEN len(${list}) < 2 THEN NULL WHEN NOT ${isFinite} THEN CAST('NaN' AS DOUBLE) ` +
-    `WHEN ${call('min')} = ${call('max')} THEN 0 ELSE ${squares} / (len(${list}) - 1) END`
-  )
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   joinKey,
   keptRangesQuery,
   rangesQuery,
-  summedFloats,
+  summedDoubles,
   validSince,
   type CompiledJoin,
   type CompiledRows,
@@ -126,7 +126,7 @@ async function keptRanges(
   options: QueryOptions,
 ): Promise<Readonly<Record<string, unknown>> | null> {
   if (tiles?.hasKept !== true) return null
-  const query = keptRangesQuery(definition, sourceSchema, summedFloats(definition, types))
+  const query = keptRangesQuery(definition, sourceSchema, summedDoubles(definition, types))
   const [found = null] = query === null ? [] : await db.rows<Readonly<Record<string, unknown>>>(query, options)
   return found
 }

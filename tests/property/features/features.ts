@@ -23,7 +23,8 @@ interface Choices {
   readonly sql: readonly string[]
 }
 const numbers: Choices = { columns: numeric, sql: numericSql }
-const spreads: Choices = { columns: ofOrdinarySize, sql: numericSql }
+const spreads: Choices = { columns: [...ofOrdinarySize, 'x', 'wide'], sql: numericSql }
+const decays: Choices = { columns: ofOrdinarySize, sql: numericSql }
 const anything: Choices = { columns: whatever, sql: computations.map(({ sql }) => sql) }
 const truths: Choices = { columns: ['b'], sql: ['i > 0'] }
 
@@ -52,8 +53,8 @@ const aggregateArguments: Readonly<Partial<Record<FeatureDefinition['aggregate']
   bool_or: truths,
   rate: truths,
   ratio: numbers,
-  decayed_sum: spreads,
-  decayed_avg: spreads,
+  decayed_sum: decays,
+  decayed_avg: decays,
   time_since_last: null,
 }
 const judgedAggregates = Object.keys(aggregateArguments) as FeatureDefinition['aggregate'][]

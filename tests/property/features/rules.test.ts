@@ -597,6 +597,12 @@ const examples: readonly (readonly [rule: string, what: string, example: Example
   ],
   [
     '5.6',
+    'the spread of close doubles is that of the real numbers',
+    // Deviations of a quarter and less: squares of such numbers, as doubles, are whole multiples of 128.
+    { events: values('y', 1e9, 1e9 + 0.25, 1e9 + 0.5), feature: of('variance', 'y'), rows: { [next]: 0.0625 } },
+  ],
+  [
+    '5.6',
     'equal doubles have no spread, and infinities an unknown one',
     { events: values('y', 0.1, 0.1, 0.1), feature: of('variance', 'y'), rows: { [next]: 0 } },
   ],

@@ -1,6 +1,15 @@
 /** What each aggregate makes of the values of a window (rules 4.1 to 6.14). */
 import { nearest, spread, sumOfDoubles, varianceOfDoubles } from './exact.ts'
-import { compare, decimalScale, identity, isFloating, written, type Scalar, type Value } from './values.ts'
+import {
+  compare,
+  decimalPrecision,
+  decimalScale,
+  identity,
+  isFloating,
+  written,
+  type Scalar,
+  type Value,
+} from './values.ts'
 
 /** Rules leave some values room: any number in it is right. */
 export class Within {
@@ -154,27 +163,18 @@ const sumAsDouble = (values: readonly Scalar[], type: string): number =>
     ? sumOfDoubles(values as readonly number[])
     : nearest(total(values), 10n ** BigInt(decimalScale(type) ?? 0))
 
-function variance(values: readonly Scalar[], type: string): number | Within | null {
+function variance(values: readonly Scalar[], type: string): number | null {
   if (values.length < 2) return null
-  if (isFloating(type)) {
-    const doubles = values as readonly number[]
-    if (!doubles.every(Number.isFinite)) return Number.NaN
-    return near(varianceOfDoubles(doubles))
+  if (isFloating(type) || decimalPrecision(type) > 18) {
+    const doubles = values.map((value) => toDouble(value, type))
+    return doubles.every(Number.isFinite) ? varianceOfDoubles(doubles) : Number.NaN
   }
   const n = BigInt(values.length)
   const unscaled = nearest(spread(wholes(values)), 1n) / nearest(n * (n - 1n), 1n)
   return unscaled / Number(100n ** BigInt(decimalScale(type) ?? 0))
 }
 
-const near = (value: number): number | Within =>
-  value === 0 || !Number.isFinite(value) ? value : new Within(value * (1 - 1e-9), value * (1 + 1e-9))
-
-const root = (value: number | Within | null): number | Within | null =>
-  value === null
-    ? null
-    : value instanceof Within
-      ? new Within(Math.sqrt(value.low), Math.sqrt(value.high))
-      : Math.sqrt(value)
+const root = (value: number | null): number | null => (value === null ? null : Math.sqrt(value))
 
 const distinct = (ascending: readonly Scalar[]): Scalar[] => [
   ...new Map(ascending.map((value) => [identity(value), written(value)])).values(),

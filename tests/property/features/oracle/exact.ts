@@ -46,11 +46,19 @@ export function sumOfDoubles(values: readonly number[]): number {
   )
 }
 
-/** The sample variance of finite doubles as if computed with real numbers, rounded once. */
+/** The sample variance of finite doubles (rule 5.6). */
 export function varianceOfDoubles(values: readonly number[]): number {
-  const wholes = values.map(wholeOf)
   const n = BigInt(values.length)
-  return nearest(spread(wholes), (n * (n - 1n)) << (2n * unit))
+  const numerator = spread(values.map(wholeOf))
+  // Less than the bits that are there, so that this division rounds as one without limits of exponents would.
+  const power = Math.max(bitLength(numerator) - 100, 0)
+  const quotient = nearest(numerator, 1n << BigInt(power)) / nearest(n * (n - 1n), 1n)
+  return timesPowerOfTwo(quotient, power - 2 * Number(unit))
+}
+
+function timesPowerOfTwo(value: number, power: number): number {
+  const half = Math.trunc(power / 2)
+  return value * 2 ** half * 2 ** (power - half)
 }
 
 /** n·Σx² - (Σx)² */

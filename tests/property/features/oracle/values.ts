@@ -37,4 +37,7 @@ export const decimalScale = (type: string): number | null => {
   return match === null ? null : Number(match[1])
 }
 
+/** Digits; 0 of what is no decimal. */
+export const decimalPrecision = (type: string): number => Number(/^decimal\((\d+), \d+\)$/.exec(type)?.[1] ?? 0)
+
 export const isFloating = (type: string): boolean => type === 'float' || type === 'double'
