@@ -22,7 +22,7 @@ export function bucketTable(bucket: Bucket, keys: readonly string[], scope: Scop
     `    coalesce(${count ?? '0'}, 0) AS count_${index + 1}`,
   ])
   const maps = set.columns.map(({ name }, index) => {
-    const entries = `list({key: bucket, value: value_${index + 1}} ORDER BY bucket) FILTER (WHERE count_${index + 1} > 0)`
+    const entries = `list_sort(list({key: bucket, value: value_${index + 1}}) FILTER (WHERE count_${index + 1} > 0))`
     return `  map_from_entries(${entries}) AS ${quoteIdentifier(name)}`
   })
   const windowed = scope.table('windowed')
