@@ -1,6 +1,7 @@
 /** The events that a slice's rows see, with what the features aggregate of each. */
 import { referencedColumns, withUsedColumns, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
+import { isDecayed } from './decayed.ts'
 import { doubleOf } from './doubles.ts'
 import { eventTime, knownTime, type TimeColumn } from './event-time.ts'
 import type { FloatRange } from './exact-sums.ts'
@@ -198,6 +199,7 @@ export function summedDoubles(definition: ViewDefinition, types: ReadonlyMap<str
   const wanted = definition.features.flatMap((feature) => {
     const { aggregate } = feature
     const number = numberOf(inputs.of(feature), types)
+    if (isDecayed(feature)) return [inputs.of(feature)]
     if (spreads.has(aggregate)) return countsAsDouble(number) ? [inputs.of(feature)] : []
     if (!summed.has(aggregate)) return []
     const both = [inputs.of(feature), ...(feature.divisor === undefined ? [] : [inputs.divisorOf(feature)])]

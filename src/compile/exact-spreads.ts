@@ -89,10 +89,9 @@ function fewDigits({ n, totals, squares }: SpreadSums, named: (step: string) => 
   const [total = ''] = totals
   const [lowest = '', middle = '', highest = ''] = squares
   const count = `CAST(${n} AS HUGEINT)`
-  const [s0, s1, s2, q0, q1, w0, w1, w2, w3, c1, c2] = [
-    ...['s0', 's1', 's2', 'q0', 'q1'],
-    ...['w0', 'w1', 'w2', 'w3', 'c1', 'c2'],
-  ].map(named) as [string, string, string, string, string, string, string, string, string, string, string]
+  const [s0, s1, s2, q0, q1] = [named('s0'), named('s1'), named('s2'), named('q0'), named('q1')]
+  const [w0, w1, w2, w3] = [named('w0'), named('w1'), named('w2'), named('w3')]
+  const [c1, c2] = [named('c1'), named('c2')]
   const above = `(${highest} + ${high(q1)})`
   return [
     {
@@ -116,7 +115,7 @@ function fewDigits({ n, totals, squares }: SpreadSums, named: (step: string) => 
 
 /** The double nearest to the spread that `fewDigits` makes, which 270 bits hold. */
 function nearestSpread(named: (step: string) => string): string {
-  const [v0, v1, v2, v3] = ['v0', 'v1', 'v2', 'v3'].map(named) as [string, string, string, string]
+  const [v0, v1, v2, v3] = [named('v0'), named('v1'), named('v2'), named('v3')]
   const upper = `to_odd(${v3}, ${v2} <> 0 OR ${v1} <> 0 OR ${v0} <> 0)`
   const inner = `to_odd(${v3} * ${2n ** 72n} + ${v2} * ${2n ** 24n} + (${v1} >> 24), ${v1} & ${2n ** 24n - 1n} <> 0 OR ${v0} <> 0)`
   const lower = `${v2} * ${2n ** 96n} + ${v1} * ${2n ** 48n} + ${v0}`

@@ -1,5 +1,6 @@
 /** Features that are computed over the same windows of the same entities: how the tables are made that their values come from. */
 import { countAggregates, featureColumn, type FeatureDefinition } from '../definition/index.ts'
+import { decayedPlan, decayedTable, decayedTableName, hasManyPeriods, isDecayed } from './decayed.ts'
 import { distinctTable, distinctTableName, isListable, valueList } from './distinct.ts'
 import { entitiesTable } from './events.ts'
 import { frameGroups, framedTable, framedWay } from './framed.ts'
@@ -16,7 +17,6 @@ import {
 } from './partials.ts'
 import { quoteIdentifier, quoteString } from './quote.ts'
 import type { Grid } from './time-grid.ts'
-import { decayedAt } from './window-calls.ts'
 import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
 import { mergingFor, tileCountsQuery, tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
 
@@ -88,6 +88,8 @@ interface FeaturePlan {
   /** Whether its values come from window frames. */
   readonly isFramed: boolean
   readonly count: Partial | null
+  /** What windows have for it, the count among it. */
+  readonly partials: readonly Partial[]
 }
 
 export function featureSet(request: FeatureSetRequest, context: PlanContext): FeatureSet {
@@ -95,12 +97,16 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const { inputs, facts } = context
   const { hasLateEvents } = context.order
   const plans = features.map((feature): FeaturePlan => {
-    const plan = mergeablePlan(feature, context, typeOf(feature))
+    const plan = isDecayed(feature)
+      ? decayedPlan(feature, grid, context)
+      : mergeablePlan(feature, context, typeOf(feature))
     const isFramed = plan === null && feature.aggregate !== 'count_distinct'
     // A declared value takes the place of a window's that holds nothing to aggregate; a frame is as long as its count.
     const needsCount = isCounted || isFramed || feature.empty !== undefined
-    return { feature, plan, isFramed, count: needsCount ? countFor(feature, inputs) : null }
+    const count = needsCount ? countFor(feature, inputs) : null
+    return { feature, plan, isFramed, count, partials: [...(plan?.partials ?? []), ...(count === null ? [] : [count])] }
   })
+  const decayed = features.filter((feature) => hasManyPeriods(feature, grid, context))
   const distinct = features.filter(({ aggregate }) => aggregate === 'count_distinct')
   const lists = unique(distinct.map((feature) => valueList(inputs.of(feature))))
   const listable = distinct.filter((feature) => isListable(inputs.of(feature), facts))
@@ -110,9 +116,12 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
     scope,
   )
   const ofWindow = (text: string): Partial[] =>
-    plans.flatMap(({ feature, plan, count }) =>
-      feature.windows.includes(text) ? [...(plan?.partials ?? []), ...(count === null ? [] : [count])] : [],
-    )
+    plans.flatMap(({ feature, partials }) => (feature.windows.includes(text) ? partials : []))
+  const isOfTiles = (feature: FeatureDefinition, plan: Plan | null): boolean =>
+    plan === null
+      ? listable.includes(feature)
+      : !decayed.includes(feature) && plan.partials.every(({ kept }) => kept !== null)
+  const needsEvents = groups.length > 0 || decayed.length > 0
   const partials = unique([...grid.windows.keys()].flatMap(ofWindow))
   const ofTiles = tiles === 'made' ? (partials.length === 0 ? [countAll] : partials) : [...partials, eventCount]
   const countPartials = partials.filter(({ isCount }) => isCount === true)
@@ -143,7 +152,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
         ],
       })),
     }
-    const isView = isAlone && merging.way === 'changes' && apart.length === 0 && groups.length === 0
+    const isView = isAlone && merging.way === 'changes' && apart.length === 0 && !needsEvents
     return {
       isView,
       windows: (part) => [
@@ -155,6 +164,14 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
           const countOver = (text: string): string => quoteIdentifier(mergedColumn(chosen(countOf(group.input)), text))
           return framedTable({ group, way: framedWay(counts), grid: part ?? grid, scope, countOver }, context)
         }),
+        ...decayed.map((feature) =>
+          decayedTable(
+            scope,
+            feature,
+            { grid: part ?? grid, named: (step, text) => stepColumn(feature.name, step, text) },
+            context,
+          ),
+        ),
       ],
       dropPart: isView
         ? []
@@ -165,7 +182,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
         plan.feature.windows.map((text) =>
           valueColumn(plan, text, {
             chosen,
-            atTime: plan.plan?.atTime ?? decayedAt(plan.feature, context),
+            atTime: plan.plan?.atTime ?? null,
             gathered: gathered.has(plan.feature) ? valueList(inputs.of(plan.feature)) : null,
           }),
         ),
@@ -174,12 +191,13 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       joins: [
         ...apart.map((feature) => `LEFT JOIN ${distinctTableName(feature)} USING (entity, point)`),
         ...groups.map(({ table }) => `LEFT JOIN ${table} USING (entity, point)`),
+        ...decayed.map((feature) => `LEFT JOIN ${decayedTableName(feature)} USING (entity, point)`),
       ],
     }
   }
   const entities = entitiesTable(scope, tiles === 'taken')
   // What rows alone are made of has them in its tiles.
-  const hasEntities = !isAlone || groups.length > 0 || tiles !== 'made'
+  const hasEntities = !isAlone || needsEvents || tiles !== 'made'
   const tilesOfEvents = tilesTable({ scope, hasLateEvents }, [...ofTiles, ...lists], tiles === 'taken')
   return {
     tiles: scope.isNumbered ? [tilesOfEvents, ...(hasEntities ? [entities] : [])] : [entities, tilesOfEvents],
@@ -191,13 +209,11 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
         framed: unique(groups.map(({ input }) => countOf(input))).map(({ name }) => name),
       },
     ),
-    reads: 1 + groups.length,
+    reads: 1 + groups.length + decayed.length,
     windowed,
-    needsEvents: groups.length > 0,
+    needsEvents,
     partials: [...ofTiles, ...unique(listable.map((feature) => valueList(inputs.of(feature))))],
-    ofEvents: plans.flatMap(({ feature, plan }) =>
-      (plan === null ? !listable.includes(feature) : plan.partials.some(({ kept }) => kept === null)) ? [feature] : [],
-    ),
+    ofEvents: plans.flatMap(({ feature, plan }) => (isOfTiles(feature, plan) ? [] : [feature])),
   }
 }
 
@@ -206,15 +222,15 @@ const mergedOf =
   (partial: Partial): string =>
     quoteIdentifier(mergedColumn(chosen(partial), window))
 
-const stepColumn = ({ steps }: Plan, step: string, window: string): string =>
-  quoteIdentifier(`${step} of ${steps?.name ?? ''} over ${window}`)
+const stepColumn = (name: string, step: string, window: string): string =>
+  quoteIdentifier(`${step} of ${name} over ${window}`)
 
 /** Every step of a computation is a SELECT of its own: what it names is computed once, also where it is used under a condition. */
 function withSteps(table: string, plans: readonly FeaturePlan[], chosen: (partial: Partial) => Partial): string {
   const levels: Map<string, string>[] = []
   for (const { feature, plan } of plans)
     for (const text of plan?.steps === undefined ? [] : feature.windows) {
-      const named = (step: string): string => stepColumn(plan as Plan, step, text)
+      const named = (step: string): string => stepColumn(plan?.steps?.name ?? '', step, text)
       for (const [index, columns] of plan?.steps?.of(mergedOf(chosen, text), named).entries() ?? []) {
         const level = (levels[index] ??= new Map())
         for (const [step, sql] of Object.entries(columns)) level.set(named(step), sql)
@@ -263,7 +279,7 @@ function valueColumn(
   const value =
     plan === null
       ? listedValue(feature, gathered === null ? quoteIdentifier(name) : columnOf(gathered))
-      : plan.value(merged, (step) => stepColumn(plan, step, text))
+      : plan.value(merged, (step) => stepColumn(plan.steps?.name ?? '', step, text))
   if (atTime !== null)
     return { ...column, held: value, atTime: (held, micros) => emptyAs(feature, atTime(held, micros)) }
   return { ...column, held: withEmpty(feature, value, counted), atTime: null }

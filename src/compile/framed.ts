@@ -1,5 +1,5 @@
 /**
- * Aggregates that need all values of a window: quantiles, most frequent values, first and last k, spreads of floating-point numbers, decay.
+ * Aggregates that need all values of a window: quantiles, most frequent values, first and last k.
  *
  * An entity's events are numbered in their order, and a window is a stretch of these places. Where entities have few events or points, they are
  * a slice of a list of the entity's values. Elsewhere it would take its events times its points to copy the list, and they are the engine's
@@ -12,7 +12,7 @@ import { kindOf, valueColumn, type Input } from './inputs.ts'
 import { withoutMinusZero, type EventField, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
-import { inOrder, ofNumbers, ofTimes, valueOf, type Call, type Edge, type OfEvent } from './window-calls.ts'
+import { inOrder, ofNumbers, valueOf, type Call, type Edge, type OfEvent } from './window-calls.ts'
 import { minus, namesOf, placesBefore, type Names, type Scope } from './window-request.ts'
 import type { TileCounts } from './windowed.ts'
 
@@ -118,7 +118,6 @@ function fieldsOf({ input, features }: FrameGroup, { order, facts }: PlanContext
   const number = { name: 'number', sql: `${doubleOf(column, kindOf(input, facts))} + 0` }
   const value = { name: 'value', sql: withoutMinusZero(column, input, facts) }
   return [
-    ...(some(ofTimes) ? [{ name: 'instant', sql: 'instant' }] : []),
     ...(features.every(({ aggregate }) => ofNumbers.has(aggregate)) ? [] : [value]),
     ...(some(ofNumbers) ? [number] : []),
     ...(order.hasLateEvents ? [{ name: 'seen', sql: 'seen' }] : []),

@@ -117,6 +117,12 @@ export const eventCount: Partial & { readonly kept: KeptForm } = {
 
 export const countAll: Partial = partial('count', { label: 'events', sql: null }, 'count(*)', 'sum')
 
+/** Time of the last event with a value. */
+export function latestOf(input: Input): Partial {
+  const condition = input.sql === null ? '' : ` FILTER (WHERE ${valueColumn(input)} IS NOT NULL)`
+  return partial('latest', input, `max(instant)${condition}`, 'max')
+}
+
 const bigint = (sql: string): string => `CAST(coalesce(${sql}, 0) AS BIGINT)`
 
 interface Sum {
@@ -164,7 +170,8 @@ function doubleIn(input: Input, facts: EventFacts): { readonly double: string; r
 const ifFinite = (double: string, { hasNonFinite }: FloatRange, share: string): string =>
   hasNonFinite ? `CASE WHEN isfinite(${double}) THEN ${share} END` : share
 
-const summed = (name: string, ofEvents: string, kept: KeptForm | null): Partial => ({
+/** A sum, of tiles too. */
+export const summed = (name: string, ofEvents: string, kept: KeptForm | null): Partial => ({
   name,
   ofEvents,
   ofPieces: (where) => `sum(${quoteIdentifier(name)})${filter(where)}`,
@@ -200,6 +207,15 @@ function floatSum(input: Input, facts: EventFacts): Sum {
   const value = (merged: (partial: Partial) => string): string =>
     `coalesce(${withOneNaN(merged(others))}, ${rounded(merged)})`
   return { partials: [...sums, others], exact: value, double: value }
+}
+
+/** The sum of what is not finite, null for none. Null where all is. */
+export function nonFiniteOf(
+  input: Input,
+  facts: EventFacts,
+): { readonly partial: Partial; readonly value: (merged: (partial: Partial) => string) => string } | null {
+  const { others } = floatPartials(input, facts)
+  return others === null ? null : { partial: others, value: (merged) => withOneNaN(merged(others)) }
 }
 
 /** By digits of the values and of their squares, see exact-spreads.ts. */
@@ -372,8 +388,7 @@ export function mergeablePlan(feature: FeatureDefinition, context: PlanContext, 
       return histogram(input, feature.edges ?? [], facts)
     case 'time_since_last': {
       const { perMicro } = context.order
-      const condition = input.sql === null ? '' : ` FILTER (WHERE ${valueColumn(input)} IS NOT NULL)`
-      const p = partial('latest', input, `max(instant)${condition}`, 'max')
+      const p = latestOf(input)
       return {
         partials: [p],
         value: (merged) => merged(p),

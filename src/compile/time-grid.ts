@@ -39,6 +39,8 @@ export interface Grid {
   /** Whether the points in `[first, end)` are just those in the slice's range; else rows have to be filtered by their time. */
   readonly isExact: boolean
   readonly windows: ReadonlyMap<string, Window>
+  /** So many tiles are no longer than this. */
+  longest(tiles: bigint): Micros
   /** What a tile is, for people. */
   readonly describe: string
   /** SQL of the tile that holds an instant, given in microseconds since 1970. */
@@ -72,6 +74,7 @@ interface Calendar {
   readonly isExact: boolean
   /** No later than the point. */
   earliest(point: bigint): Micros
+  longest(tiles: bigint): Micros
   tileOf(micros: string): string
   timeOf(point: string): string
   readonly describe: string
@@ -92,6 +95,7 @@ function fixedCalendar(step: Micros, text: string): Calendar {
     atOrBefore: (instant) => floorDiv(instant, step),
     isExact: true,
     earliest: (point) => point * step,
+    longest: (tiles) => tiles * step,
     tileOf: (micros) => offsetFloor(micros, step),
     timeOf: (point) => `make_timestamptz(${step === 1n ? point : `(${point}) * ${step}`})`,
     describe: step % MICROS_PER_SECOND === 0n ? `${step / MICROS_PER_SECOND} s` : `${step} µs`,
@@ -114,6 +118,7 @@ function zonedCalendar(step: Micros, text: string, zone: string): Calendar {
     atOrBefore: (instant) => floorDiv(instant - MICROS_PER_DAY, step),
     isExact: false,
     earliest: (point) => point * step - MICROS_PER_DAY,
+    longest: (tiles) => tiles * step + MICROS_PER_DAY,
     tileOf: (micros) => {
       const day = `CAST(timezone(${name}, make_timestamptz(${micros})) AS DATE) - DATE '1970-01-01'`
       return days === 1n ? `(${day})` : offsetFloor(`(${day})`, days)
@@ -138,6 +143,7 @@ function monthCalendar(months: bigint, text: string, zone: string | null): Calen
     },
     isExact: zone === null,
     earliest: (point) => startOf(point) - margin,
+    longest: (tiles) => tiles * months * 31n * MICROS_PER_DAY + margin,
     tileOf: (micros) => {
       const local = name === null ? `make_timestamp(${micros})` : `timezone(${name}, make_timestamptz(${micros}))`
       return offsetFloor(`date_diff('month', TIMESTAMP '1970-01-01', ${local})`, months)
@@ -260,6 +266,7 @@ export function timeGrid(
     knownTo: calendar.isExact ? calendar.earliest(end - 1n) : range.to,
     isExact: calendar.isExact,
     windows,
+    longest: (tiles) => calendar.longest(tiles),
     describe: calendar.describe,
     tileOf: (micros) => shifted(calendar.tileOf(micros)),
     pointFrom: (instant) => calendar.atOrBefore(instant - 1n) + 1n - base,

@@ -1,14 +1,11 @@
 /** What SQL the aggregates are that need all values of a window, over frames of the window's events and over lists of them. */
-import { HindcastError, parseDuration } from '../contract/index.ts'
+import { HindcastError } from '../contract/index.ts'
 import { DEFAULT_ERROR, type FeatureDefinition } from '../definition/index.ts'
 import { kindOf } from './inputs.ts'
 import type { PlanContext } from './partials.ts'
 
 /** Those that take the event's value as a double, `number`; others its `value`. */
 export const ofNumbers: ReadonlySet<string> = new Set(['quantile', 'approx_quantile', 'decayed_sum', 'decayed_avg'])
-
-/** Those that take the event's `instant`, too. */
-export const ofTimes: ReadonlySet<string> = new Set(['decayed_sum', 'decayed_avg'])
 
 /** Those that take the events in their order. */
 export const inOrder: ReadonlySet<string> = new Set(['decayed_sum', 'decayed_avg', 'first_k', 'last_k'])
@@ -80,16 +77,6 @@ export function valueOf(
     }
     case 'approx_count_distinct':
       return `CAST(${take(value, call('approx_count_distinct'))} AS BIGINT)`
-    case 'decayed_sum':
-    case 'decayed_avg': {
-      const last = take((field) => field('instant'), {
-        ...all,
-        edge: { of: 'last', k: 1 },
-        ofList: (instants) => `${instants}[-1:]`,
-      })
-      const events = take((field) => `{instant: ${field('instant')}, number: ${field('number')}}`, all)
-      return decayed(feature, last, events, context)
-    }
     default:
       throw new HindcastError('INVARIANT_VIOLATED', `no way to compute ${aggregate} over a frame`)
   }
@@ -119,40 +106,4 @@ function approxQuantile(quantileOf: (bucket: (number: string) => string) => stri
     `WHEN abs(${found}) = ${2 * past} THEN sign(${found}) * CAST('Infinity' AS DOUBLE) WHEN ${found} = 0 THEN 0::DOUBLE ` +
     `ELSE sign(${found}) * exp((abs(${found}) - ${past}) * ${log}) * ${2 / (growth + 1)} END`
   )
-}
-
-const halfLifeOf = ({ halfLife = '1d' }: FeatureDefinition, { order }: PlanContext): bigint =>
-  parseDuration(halfLife, 'halfLife') * order.perMicro
-
-const decay = (elapsed: string, half: bigint): string => `pow(2::DOUBLE, -CAST(${elapsed} AS DOUBLE) / ${half})`
-
-/**
- * Sums as of the last event: what is seen of them later has decayed alike, whichever row it is seen from.
- * @param last a list of one instant, which the lambda's parameter binds: inside the sums it would be taken again for every value
- */
-function decayed(feature: FeatureDefinition, last: string, list: string, context: PlanContext): string {
-  const weight = decay('last - e.instant', halfLifeOf(feature, context))
-  const sum = (sql: string): string => `list_aggregate(list_transform(${list}, lambda e: ${sql}), 'fsum')`
-  const total = sum(`e.number * ${weight}`)
-  const value = feature.aggregate === 'decayed_sum' ? total : `${total} / ${sum(weight)}`
-  return `list_transform(${last}, lambda last: {last: last, value: ${value}})[1]`
-}
-
-/**
- * SQL of the value that the time of a row makes of a feature's column, given by SQL of the time's microseconds since 1970; null for features
- * whose values do not change with it.
- */
-export function decayedAt(
-  feature: FeatureDefinition,
-  context: PlanContext,
-): ((held: string, micros: string) => string) | null {
-  if (!ofTimes.has(feature.aggregate)) return null
-  const { perMicro } = context.order
-  return (held, micros) => {
-    const now = perMicro === 1n ? micros : `(${micros}) * ${perMicro}`
-    const weight = decay(`${now} - ${held}.last`, halfLifeOf(feature, context))
-    return feature.aggregate === 'decayed_sum'
-      ? `${held}.value * ${weight}`
-      : `CASE WHEN ${weight} > 0 THEN ${held}.value END`
-  }
 }

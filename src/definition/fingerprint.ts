@@ -15,7 +15,7 @@ import { featureColumn, parseWindow } from './window.ts'
  * Version of what definitions mean to the compiler. Raise it with any change of the compiled SQL that can change a value: every
  * partition computed before then counts as made from another definition.
  */
-export const SEMANTICS_VERSION = '2'
+export const SEMANTICS_VERSION = '3'
 
 export interface ViewFingerprint {
   /** Changes with whatever changes values: another one means computing again. */

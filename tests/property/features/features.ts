@@ -24,7 +24,7 @@ interface Choices {
 }
 const numbers: Choices = { columns: numeric, sql: numericSql }
 const spreads: Choices = { columns: [...ofOrdinarySize, 'x', 'wide'], sql: numericSql }
-const decays: Choices = { columns: ofOrdinarySize, sql: numericSql }
+const decays: Choices = { columns: [...ofOrdinarySize, 'x', 'wide', 'big'], sql: numericSql }
 const anything: Choices = { columns: whatever, sql: computations.map(({ sql }) => sql) }
 const truths: Choices = { columns: ['b'], sql: ['i > 0'] }
 

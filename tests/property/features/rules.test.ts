@@ -794,6 +794,24 @@ test.each(approximate)('rule %s: the bound holds what is exact', async (_rule, f
   expect(found).toEqual([])
 })
 
+test('rule 6.13: no bit tells what further windows the feature has', async () => {
+  // Many events in each of some periods of a day, which a window of two and a half days holds two to four of.
+  const hourly = Array.from({ length: 300 }, (_, hour): [string, Columns] => [
+    new Date(Date.UTC(2026, 0, 1, hour, hour % 60)).toISOString().slice(0, 19),
+    { y: 1.1 ** (hour % 97) / 3 },
+  ])
+  const valuesOver = async (aggregate: FeatureDefinition['aggregate'], ...windows: FeatureDefinition['windows']) => {
+    const feature = of(aggregate, 'y', { halfLife: '90m', windows })
+    const { rows } = await compute(caseOf({ events: hourly, feature, view: { every: '1h' }, to: '2026-01-20' }))
+    return rows.map((row) => [row['feature_time'], row['f_60h']])
+  }
+  for (const aggregate of ['decayed_sum', 'decayed_avg'] as const) {
+    const alone = await valuesOver(aggregate, '60h')
+    expect(alone.length).toBeGreaterThan(300)
+    expect((await valuesOver(aggregate, '60h', 'lifetime')).slice(0, alone.length)).toEqual(alone)
+  }
+})
+
 test('rule 5.1: a sum that leaves its type is an error', async () => {
   const leaving = evaluate({ events: values('big', 2n ** 63n - 1n, 1n), feature: of('sum', 'big') })
   await expect(leaving).rejects.toThrow(Overflow)

@@ -118,7 +118,8 @@ export function aggregate(feature: Aggregation, events: readonly Seen[], point: 
     case 'decayed_avg':
       return decayed(
         feature,
-        timed.map(({ at, value }) => [toDouble(value, type), weight(point - at, feature)]),
+        timed.map(({ at, value }) => ({ at, value: toDouble(value, type) })),
+        point,
       )
     case 'time_since_last': {
       const elapsed = point - (events.at(-1) as Seen).at
@@ -216,15 +217,21 @@ const histogram = (values: readonly number[], edges: readonly number[]): bigint[
     ),
   )
 
-const weight = (age: bigint, { halfLife }: Aggregation): number => 2 ** -(Number(age) / Number(halfLife as bigint))
-
-function decayed(feature: Aggregation, weighted: readonly (readonly [number, number])[]): number | Within | null {
-  const products = weighted.map(([value, by]) => value * by)
+function decayed(
+  { aggregate: name, halfLife, empty }: Aggregation,
+  events: readonly { readonly at: bigint; readonly value: number }[],
+  point: bigint,
+): number | Within | null {
+  const halfLives = (from: bigint, to: bigint): number => Number(to - from) / Number(halfLife as bigint)
+  // What is left of a great value may be a double where its weight is none.
+  const after = (value: number, lives: number): number => value * 2 ** (-lives / 2) * 2 ** (-lives / 2)
+  const last = (events.at(-1) as { readonly at: bigint }).at
+  const asOf = name === 'decayed_avg' ? last : point
+  const products = events.map(({ at, value }) => (Number.isFinite(value) ? after(value, halfLives(at, asOf)) : value))
+  const weights = name === 'decayed_avg' ? sumOfDoubles(events.map(({ at }) => 2 ** -halfLives(at, last))) : 1
+  if (name === 'decayed_avg' && 2 ** -halfLives(last, point) === 0) return (empty ?? null) as number | null
   const sum = sumOfDoubles(products)
-  const magnitude = sumOfDoubles(products.map(Math.abs))
-  const weights = feature.aggregate === 'decayed_avg' ? sumOfDoubles(weighted.map(([, by]) => by)) : 1
-  if (weights === 0) return (feature.empty ?? null) as number | null
-  if (!Number.isFinite(sum)) return sum
-  const slack = magnitude * 1e-9 + 1e-320
+  if (!Number.isFinite(sum)) return sum / weights
+  const slack = sumOfDoubles(products.map(Math.abs)) * 1e-9 + 1e-320
   return new Within((sum - slack) / weights, (sum + slack) / weights)
 }
