@@ -5,10 +5,10 @@ import { kindOf } from './inputs.ts'
 import type { PlanContext } from './partials.ts'
 
 /** Those that take the event's value as a double, `number`; others its `value`. */
-export const ofNumbers: ReadonlySet<string> = new Set(['quantile', 'approx_quantile', 'decayed_sum', 'decayed_avg'])
+export const ofNumbers: ReadonlySet<string> = new Set(['quantile', 'approx_quantile'])
 
 /** Those that take the events in their order. */
-export const inOrder: ReadonlySet<string> = new Set(['decayed_sum', 'decayed_avg', 'first_k', 'last_k'])
+export const inOrder: ReadonlySet<string> = new Set(['first_k', 'last_k'])
 
 /** An expression over an event, given the SQL of its fields. */
 export type OfEvent = (field: (name: string) => string) => string

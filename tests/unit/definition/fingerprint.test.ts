@@ -242,7 +242,7 @@ test('hashes of this repository’s views are pinned', () => {
     metadata: 'd62b0ea2db4cc7c2d3e75622f50af1159de39ea1c775ecc4d351e942785ff758',
   })
   expect(viewFingerprint(canonicalView(routeDelays))).toEqual({
-    data: '0dde52115bb6f5bdef5b7e9267ed2f58de062f731d926863bd59137c01e142eb',
+    data: 'db2aab551539b1ddf46327bf10961f84f2f0506296dc5330094b00be344df0bf',
     metadata: 'c289db8b5b2cd7b40b9dacdbcdc94efb98ece73f41ba5c8a4c6ada933e8b7c0e',
   })
 })
@@ -253,13 +253,13 @@ test('hashes of everything that the language has are pinned', () => {
     metadata: '0904c480a9fc063e12a4f2366eb6f445a914ae6c9cd8d28a11c7934e94544181',
   })
   expect(Object.fromEntries([...featureFingerprints(rich())].map(([name, { data }]) => [name, data]))).toEqual({
-    alliances: '22008557f67df8cc83db90209279eaaef5e7de7433d6a987961fdaf51af2248a',
-    by_carrier: '33b46957693fe5a7ebd5da08371c519f7c600cbf8e74c693449a95d50746b1e4',
-    decayed: '6ac9d81bb472cb440cfe58110417a1513fd5cb64fc1f953f02c6f0b51e0798d3',
-    late: '0fd1f1cb4fe0c0d0475cafbc0069955454fdc3cc7fa6fcab551e8fba1c4297d2',
-    p90: 'c4cfefdbec08bc2d8d92658c7000d7e5979c3a2b02d0352aee44d7b96bf21f16',
-    share: 'e04c9bea2aecc5e9dc0870bb33a24a1f53f84f3091d94fe4948a0ec3311ff1d6',
-    spread: 'fc807fca0dc5ef307abc3e13e1ea7dd6f99c3e7ad7657af7a85508abe9cace4f',
-    worst: '9a97e0d08fa900d6cacb9ae8257a8e3e628ad4a69fcda700197b8e9d17679d58',
+    alliances: 'b51e93f983b4d3ca8b70e664391e41e3d09f7d74bcad1d6cb7ef074ca0d3ff7d',
+    by_carrier: '90e5116ddf0dcd8f74f454de41d0525ae262644ada3baf4269061e9ef13836ec',
+    decayed: '0514f88d57d8c552bb670d2d696be61f2c3e10a241270102403521600c9c3087',
+    late: '0142e552a1ae9590cb4b08524f02904adb5b3b675c608cf35d0ba4a37ed8857f',
+    p90: '0b23b50dd60181f906287bca1ad44641fee39c19984ea2b3bf9ba43cddd027c3',
+    share: 'ad429a6184069f46f0750e6a3de0fc02ec16b83eec0040d2b5be7e7c7c87c993',
+    spread: 'da6ffaaba1eff5b7f157898c9dc1d667bba9750708ef08a21530ab9ea1407062',
+    worst: '03d94137e5703b822a47c2d8ef2ebc3f7b55bb232605c80b7295b847da1a2619',
   })
 })
