@@ -46,6 +46,9 @@ export interface CompiledSlice {
   readonly events: string
   /** Then make `entities` and `tiles`. */
   readonly tiles: readonly string[]
+  /** About what a tile takes while it is made, in bytes; and a query of one row `tiles`, about how many there will be. */
+  readonly tileBytes: number
+  readonly tileEstimate: string
   /** Query of one row of `TileCounts`. */
   readonly tileCounts: string
   /** Counts of the tiles choose how the rows are made from them, which changes no value; without them windows are taken for full. */
@@ -199,6 +202,9 @@ ${selectEvents(definition, range, grid)}`,
       ...set.tiles,
       ...(isOfTiles ? [dropEvents] : []),
     ],
+    tileBytes: set.tileBytes,
+    tileEstimate: `SELECT approx_count_distinct(hash(${[...keys, 'tile', ...(context.order.hasLateEvents ? ['seen'] : [])].join(', ')})) AS tiles
+FROM events`,
     tileCounts: set.tileCounts,
     rows: (counts) => {
       const windowed = set.windowed(counts)

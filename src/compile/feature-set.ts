@@ -36,6 +36,8 @@ export interface ValueColumn {
 export interface FeatureSet {
   /** Statements that make `entities` and `tiles` from the events. */
   readonly tiles: readonly string[]
+  /** About what a tile takes while it is made. */
+  readonly tileBytes: number
   /** Query of one row of `TileCounts`, once there are the tiles. */
   readonly tileCounts: string
   /** How many times the statements read the events, beside for their entities. */
@@ -91,6 +93,9 @@ interface FeaturePlan {
   /** What windows have for it, the count among it. */
   readonly partials: readonly Partial[]
 }
+
+/** Of a tile's key and its place in a hash table, of a partial, and of a list that an aggregate begins. */
+const [bytesOfTile, bytesOfPartial, bytesOfList] = [48, 16, 96]
 
 export function featureSet(request: FeatureSetRequest, context: PlanContext): FeatureSet {
   const { scope, features, grid, points, isCounted, isAlone, typeOf, tiles } = request
@@ -201,6 +206,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const tilesOfEvents = tilesTable({ scope, hasLateEvents }, [...ofTiles, ...lists], tiles === 'taken')
   return {
     tiles: scope.isNumbered ? [tilesOfEvents, ...(hasEntities ? [entities] : [])] : [entities, tilesOfEvents],
+    tileBytes: bytesOfTile + bytesOfPartial * ofTiles.length + bytesOfList * lists.length,
     tileCounts: tileCountsQuery(
       { grid, hasLateEvents, points },
       {

@@ -36,18 +36,26 @@ export interface ComputedParts {
   make(part: Stretch): Promise<void>
 }
 
+/** What may be held at once, in bytes. */
+export interface SessionMemory {
+  /** About what the rows of all windows may take before they are made in parts. */
+  readonly partBytes?: number
+  /** What tiles may take of at most so many source rows: more are not begun with, for they would be given up late. */
+  readonly tileBudget?: { readonly bytes: number; readonly rows: number }
+}
+
 /**
  * Computes a slice up to its rows, which are then `select` ordered by `orderBy`. The session has the source's columns in `source_rows`, and
  * those of each join's table in its `dimensionRelation`.
- * @param partBytes about how much the rows of all windows may take before they are made in parts
- * @throws what the engine says of the definition's expressions and the data; INPUT_INVALID for two rows of a dimension with one key
+ * @throws what the engine says of the definition's expressions and the data; INPUT_INVALID for two rows of a dimension with one key;
+ *   ENGINE_OUT_OF_MEMORY for more tiles than `tileBudget` has room for
  */
 export async function computeInSession(
   db: DuckDb,
   definition: ViewDefinition,
   range: SliceRange,
   options: QueryOptions = {},
-  partBytes = Infinity,
+  { partBytes = Infinity, tileBudget }: SessionMemory = {},
 ): Promise<ComputedSlice> {
   for (const dimension of compileDimensions(definition, range)) {
     await db.run(dimension.statement, options)
@@ -62,6 +70,11 @@ export async function computeInSession(
   const [found = null] = ranges === null ? [] : await db.rows<Readonly<Record<string, unknown>>>(ranges, options)
   const facts = eventFacts(definition, types, found, await keptRanges(db, definition, range, types, options))
   const compiled = compileSlice(definition, range, facts)
+  if (tileBudget !== undefined && tileBudget.rows * compiled.tileBytes > tileBudget.bytes) {
+    const [estimate] = await db.rows<{ tiles: bigint | number }>(compiled.tileEstimate, options)
+    const bytes = Number(estimate?.tiles ?? 0) * compiled.tileBytes
+    if (bytes > tileBudget.bytes) throw tooManyTiles(bytes, tileBudget.bytes)
+  }
   for (const statement of compiled.tiles) await db.run(statement, options)
   const [counts = null] = await db.rows<TileCounts>(compiled.tileCounts, options)
   const { orderBy, rejected, kept, ofEvents } = compiled
@@ -74,6 +87,13 @@ export async function computeInSession(
   for (const statement of windows) await db.run(statement, options)
   return { ...computed, inParts: null }
 }
+
+const tooManyTiles = (bytes: number, most: number): HindcastError =>
+  new HindcastError(
+    'ENGINE_OUT_OF_MEMORY',
+    `the entities' tiles would take some ${Math.ceil(bytes / 1e6)} MB at once, of ${Math.floor(most / 1e6)} MB that they may`,
+    { hint: 'Raise engine.memoryLimit, or lower limits.sliceInputBytes so that a slice is smaller.' },
+  )
 
 function partsOf(
   db: DuckDb,

@@ -36,6 +36,9 @@ const partBytes = 128 * 2 ** 20
 /** How much of what the engine may have that is at most. */
 const partShare = 1 / 8
 
+/** How much of it the tiles of a single partition may take before shares of its entities are computed instead. */
+const tileShare = 3 / 4
+
 /** Computes a slice in one engine. */
 export async function computeFiles(
   runtime: Runtime,
@@ -44,6 +47,7 @@ export async function computeFiles(
   options: StepOptions & { readonly threads: number },
 ): Promise<SliceFiles> {
   const { threads } = options
+  const { memoryLimit } = runtime.settings.config.engine
   const io = await targetFiles(runtime, plan)
   const engine = engineOptions(options)
   return runtime.withEngine(
@@ -53,7 +57,13 @@ export async function computeFiles(
       const about = { 'hindcast.view': plan.summary.view, 'hindcast.partitions': slice.partitions.length }
       await using rows = await inSpan('read', { ...about, 'hindcast.input_rows': slice.inputRows }, () =>
         sliceRows(runtime, db, plan, slice, engine, {
-          partBytes: Math.min(partBytes * threads, partShare * runtime.settings.config.engine.memoryLimit),
+          memory: {
+            partBytes: Math.min(partBytes * threads, partShare * memoryLimit),
+            // Only of one partition are shares tried next; halves have nearly as many tiles where windows look far back.
+            ...(slice.partitions.length === 1
+              ? { tileBudget: { bytes: tileShare * memoryLimit, rows: slice.inputRows } }
+              : {}),
+          },
         }),
       )
       const files = await inSpan('write', about, () =>

@@ -13,7 +13,7 @@ import { and, greaterThanOrEqual, lessThan, planScan } from '../../iceberg/index
 import { tableIdentifier } from '../catalog-names.ts'
 import type { DuckDb, QueryOptions } from '../duckdb.ts'
 import type { Runtime } from '../runtime.ts'
-import { computeInSession, type ComputedSlice } from '../slice-session.ts'
+import { computeInSession, type ComputedSlice, type SessionMemory } from '../slice-session.ts'
 import { tableRelation, type TableRelation } from '../table-read.ts'
 import { joinDimensions } from './join-dimensions.ts'
 import type { BackfillPlan } from './plan.ts'
@@ -43,7 +43,7 @@ export interface SliceRows extends AsyncDisposable {
  * Computes a slice's rows in an engine's session. Of a slice whose definition changed only what is new is computed, from the source columns
  * that it takes; the rest comes from the files that the table shows.
  * @param how.share of the entities, where not all at once; nothing is carried over then
- * @param how.partBytes see `computeInSession`; what is carried over is made at once
+ * @param how.memory see `computeInSession`; what is carried over is made at once
  * @throws what the engine says of the definition and the data; SNAPSHOT_NOT_FOUND when what is carried over has expired since the plan
  */
 export async function sliceRows(
@@ -52,9 +52,9 @@ export async function sliceRows(
   plan: BackfillPlan,
   slice: PlannedSlice,
   options: QueryOptions,
-  how: { readonly share?: EntityShare; readonly partBytes?: number } = {},
+  how: { readonly share?: EntityShare; readonly memory?: SessionMemory } = {},
 ): Promise<SliceRows> {
-  const { share, partBytes = Infinity } = how
+  const { share, memory = {} } = how
   await using stack = new AsyncDisposableStack()
   const range = sliceRange(plan.definition.partitionBy, slice)
   const carried = slice.isCarried === true ? (plan.carried ?? null) : null
@@ -71,7 +71,7 @@ export async function sliceRows(
           { ...range, ...(share === undefined ? {} : { share }) },
           definition,
           options,
-          carried === null ? partBytes : Infinity,
+          carried === null ? memory : {},
         )
   if (computed !== null) stack.use(computed)
   const rejectedRows = computed?.rejectedRows ?? 0
@@ -104,7 +104,7 @@ async function computedRows(
   range: Range & { readonly share?: EntityShare },
   definition: ViewDefinition,
   options: QueryOptions,
-  partBytes: number,
+  memory: SessionMemory,
 ): Promise<SliceRows> {
   await using stack = new AsyncDisposableStack()
   const ofTiles = await keptRelation(runtime, db, plan, slice.tiles?.read ?? [], options)
@@ -114,7 +114,7 @@ async function computedRows(
   if (ofTiles !== null) await db.run(`CREATE TEMP VIEW kept_tiles AS FROM ${ofTiles.sql}`, options)
   const tiles = sliceTiles(slice, ofTiles !== null)
   const ofSlice = { ...range, ...shapes, ...(tiles === null ? {} : { tiles }) }
-  const computed = await computeInSession(db, definition, ofSlice, options, partBytes)
+  const computed = await computeInSession(db, definition, ofSlice, options, memory)
   // Rows without a key have no share.
   const isCounted = (range.share?.share ?? 0) === 0
   const [counted] = isCounted ? await db.rows<{ rejected: bigint | number }>(computed.rejected, options) : []

@@ -106,7 +106,7 @@ export async function openEngine({
       view,
       { ...range, ...shapes, rereads: !holdsEvents },
       {},
-      partBytes,
+      { partBytes },
     )
   }
   return {

@@ -246,3 +246,17 @@ test('the columns that are read are those that the view names, in the source’s
   })
   expect(requiredColumns(view, ['z', 'c', 'b', 'at', 'key', 'y'])).toEqual(['c', 'b', 'at', 'key'])
 })
+
+test('more tiles than there is room for are refused before they are made, by their number and not that of the rows', async () => {
+  await using scratch = await tempDir()
+  await using db = await openDuckDb({ threads: 1, memoryLimit: '1GB', tempDirectory: scratch.path })
+  await db.run(`CREATE TEMP TABLE source_rows AS
+    SELECT CAST(i % 1000 AS VARCHAR) AS key, TIMESTAMP '2001-01-01' + to_microseconds(i) AS at, i AS v FROM range(20000) AS r (i)`)
+  const setup = { features: [over('sum')] }
+  const withRoomFor = (bytes: number) =>
+    computeInSession(db, define(setup), rangeOf(setup), {}, { tileBudget: { bytes, rows: 20_000 } })
+  await expect(withRoomFor(50_000)).rejects.toMatchObject({ code: 'ENGINE_OUT_OF_MEMORY' })
+  await db.run('DROP TABLE events')
+  const { select } = await withRoomFor(200_000)
+  expect(await db.rows(select)).toHaveLength(1000)
+})
