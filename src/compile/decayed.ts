@@ -14,7 +14,7 @@ import type { FeatureDefinition } from '../definition/index.ts'
 import { doubleOf } from './doubles.ts'
 import { nearestDouble, partsFor, roundedSum, shares, type FloatRange, type Part } from './exact-sums.ts'
 import { kindOf, rangeOf, valueColumn } from './inputs.ts'
-import { latestOf, nonFiniteOf, summed, type Partial, type Plan, type PlanContext } from './partials.ts'
+import { ifFinite, latestOf, nonFiniteOf, summed, type Partial, type Plan, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
 import { entry, mergedColumn, minus, type Scope } from './window-request.ts'
@@ -79,9 +79,8 @@ function addedOf(feature: FeatureDefinition, { inputs, facts }: PlanContext, dec
   const number = doubleOf(valueColumn(input), kindOf(input, facts))
   const least = range.least === null ? null : Math.max(range.least * (weightRange.least ?? 1), Number.MIN_VALUE)
   const product = addedAs('product', `${number} * ${weight}`, partsFor({ ...range, least }))
-  const finite = product.shares.map((share) => `CASE WHEN isfinite(${number}) THEN ${share} END`)
   return [
-    { ...product, shares: range.hasNonFinite ? finite : product.shares },
+    { ...product, shares: product.shares.map((share) => ifFinite(number, range, share)) },
     ...(feature.aggregate === 'decayed_avg' ? [addedAs('weight', weight, partsFor(weightRange))] : []),
   ]
 }

@@ -4,6 +4,7 @@
  * The slice's values are whole multiples of one power of two, see exact-sums.ts. Such an integer is cut into digits of 48 bits: 128 bits hold
  * the sums of their products, and these merge as other sums do. A spread is made of them by long arithmetic.
  */
+import { bind } from './exact-sum-parts.ts'
 import { scaled, spanOf, type FloatRange } from './exact-sums.ts'
 
 const digitBits = 48
@@ -79,8 +80,6 @@ export function variance(sums: SpreadSums, digits: Digits, named: (step: string)
 const pairsOf = (n: string): string => `CAST(CAST(${n} AS BIGINT) * (CAST(${n} AS BIGINT) - 1) AS DOUBLE)`
 
 const macro = (signature: string, body: string): string => `CREATE OR REPLACE TEMP MACRO ${signature} AS ${body}`
-const bind = (name: string, value: string, body: string): string =>
-  `list_transform([${value}], lambda ${name}: ${body})[1]`
 const low = (word: string): string => `(${word} & ${mask})`
 const high = (word: string): string => `(${word} >> ${digitBits})`
 

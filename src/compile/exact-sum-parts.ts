@@ -6,7 +6,8 @@
 /** Of a part's values: a double can still scale by it. */
 export const PART_BITS = 900
 
-const bind = (name: string, value: string, body: string): string =>
+/** SQL that names a value for what is made of it, so that it is computed once. */
+export const bind = (name: string, value: string, body: string): string =>
   `list_transform([${value}], lambda ${name}: ${body})[1]`
 const isNegative = (integer: string): string => `CAST(${integer} AS VARCHAR) LIKE '-%'`
 const partUnit = `pow(2::DOUBLE, ${PART_BITS})`

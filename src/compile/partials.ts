@@ -167,7 +167,7 @@ function doubleIn(input: Input, facts: EventFacts): { readonly double: string; r
 }
 
 /** Not by FILTER: the share of what is not finite would be an error all the same. */
-const ifFinite = (double: string, { hasNonFinite }: FloatRange, share: string): string =>
+export const ifFinite = (double: string, { hasNonFinite }: FloatRange, share: string): string =>
   hasNonFinite ? `CASE WHEN isfinite(${double}) THEN ${share} END` : share
 
 /** A sum, of tiles too. */
