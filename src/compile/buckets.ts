@@ -1,6 +1,6 @@
 /**
- * Values kept apart by a bucket, as a map. An entity's buckets are computed as entities of their own; at each of the entity's change
- * points, among which are all of its buckets', the buckets whose window holds something make the map.
+ * Values kept apart by a bucket, as a map. An entity's buckets are computed as entities of their own, at the points of the entity; the buckets
+ * whose window holds something make the map.
  */
 import type { WindowedSet } from './feature-set.ts'
 import type { Bucket } from './inputs.ts'
@@ -11,6 +11,10 @@ export const bucketScope = (keys: readonly string[], { column }: Bucket): Scope 
   keys: [...keys, column],
   isNumbered: false,
   table: (name) => `${column}_${name}`,
+  points: `SELECT ${column}_entities.entity, point, next_point
+  FROM windowed
+  JOIN entities USING (entity)
+  JOIN ${column}_entities USING (${keys.join(', ')})`,
 })
 
 export const bucketTableName = ({ column }: Bucket): string => `${column}_maps`
@@ -25,19 +29,16 @@ export function bucketTable(bucket: Bucket, keys: readonly string[], scope: Scop
     const entries = `list_sort(list({key: bucket, value: value_${index + 1}}) FILTER (WHERE count_${index + 1} > 0))`
     return `  map_from_entries(${entries}) AS ${quoteIdentifier(name)}`
   })
-  const windowed = scope.table('windowed')
   return `CREATE TEMP TABLE ${bucketTableName(bucket)} AS
 WITH buckets AS (
   SELECT
-${['    entities.entity', `    ${bucket.column} AS bucket`, '    point', '    next_point', ...values].join(',\n')}
+${['    entities.entity', `    ${bucket.column} AS bucket`, '    point', ...values].join(',\n')}
   FROM ${[set.relation, ...set.joins].join('\n  ')}
-  JOIN ${scope.table('entities')} AS bucket_entities ON bucket_entities.entity = ${windowed}.entity
+  JOIN ${scope.table('entities')} AS bucket_entities ON bucket_entities.entity = ${scope.table('windowed')}.entity
   JOIN entities USING (${keys.join(', ')})
 )
 SELECT
-${['  windowed.entity', '  windowed.point', ...maps].join(',\n')}
-FROM windowed
-JOIN buckets
-  ON windowed.entity = buckets.entity AND windowed.point >= buckets.point AND windowed.point < buckets.next_point
-GROUP BY windowed.entity, windowed.point`
+${['  entity', '  point', ...maps].join(',\n')}
+FROM buckets
+GROUP BY entity, point`
 }

@@ -154,16 +154,15 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
   const hasKept = tiles?.hasKept === true
   const common = {
     grid,
+    points: definition.rows === 'on_change' ? 'events' : 'any',
     typeOf: (feature: FeatureDefinition) => outputType(range.outputSchema, feature),
-  }
+  } as const
   const plain = definition.features.filter(({ by }) => by === undefined || by === null)
   const scope: Scope = { keys, isNumbered: hasNumber(definition, range.outputSchema), table: (name) => name }
-  const onChange = definition.rows === 'on_change'
   const set = featureSet(
     {
       ...common,
       scope,
-      points: onChange ? 'events' : 'any',
       features: plain,
       isCounted: false,
       isAlone: inputs.buckets.length === 0,
@@ -176,10 +175,8 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     throw new HindcastError('INVARIANT_VIOLATED', 'a feature of events is to be made from kept tiles')
   const bucketed = inputs.buckets.map((bucket) => {
     const own = bucketScope(keys, bucket)
-    // A bucket's values hold on where other buckets have events.
-    const points = onChange ? 'changes' : 'any'
     const values = featureSet(
-      { ...common, scope: own, points, features: bucket.features, isCounted: true, isAlone: false, tiles: 'made' },
+      { ...common, scope: own, features: bucket.features, isCounted: true, isAlone: false, tiles: 'made' },
       context,
     )
     const timed = values.windowed(null).columns.find(({ atTime }) => atTime !== null)

@@ -73,7 +73,7 @@ export interface FeatureSetRequest {
   readonly scope: Scope
   readonly features: readonly FeatureDefinition[]
   readonly grid: Grid
-  readonly points: 'events' | 'changes' | 'any'
+  readonly points: 'events' | 'any'
   /** Whether each column's count is needed. */
   readonly isCounted: boolean
   /** Whether the tiles are those that are counted, and nothing but the slice's rows is made of its windows. */

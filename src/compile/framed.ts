@@ -13,7 +13,7 @@ import { withoutMinusZero, type EventField, type PlanContext } from './partials.
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
 import { inOrder, ofNumbers, valueOf, type Call, type Edge, type OfEvent } from './window-calls.ts'
-import { minus, namesOf, placesBefore, type Names, type Scope } from './window-request.ts'
+import { frameBound, minus, namesOf, placesBefore, type Names, type Scope } from './window-request.ts'
 import type { TileCounts } from './windowed.ts'
 
 /** Features whose values are taken from the same events. */
@@ -173,11 +173,8 @@ function byFrames(fields: readonly EventField[], context: PlanContext): Way {
   const frameOf = ({ from, until }: Bounds, edge?: Edge): string => {
     const first = edge?.of === 'last' ? `greatest(${from}, ${until} - ${edge.k})` : from
     const last = edge?.of === 'first' ? `least(${until}, ${from} + ${edge.k})` : until
-    // Of an event it is empty.
-    const bound = (sql: string, ofEvent: number): string =>
-      `CASE WHEN is_point THEN ${sql} - place ELSE ${ofEvent} END FOLLOWING`
     return frames.of(
-      `(PARTITION BY entity ORDER BY place ROWS BETWEEN ${bound(first, 1)} AND ${bound(`${last} - 1`, 0)})`,
+      `(PARTITION BY entity ORDER BY place ROWS BETWEEN ${frameBound(`${first} - place`, 1)} AND ${frameBound(`${last} - 1 - place`, 0)})`,
     )
   }
   // Not null: where a value is, the engine's quantiles look at each of a frame's values to count them.

@@ -17,6 +17,8 @@ export interface Scope {
   /** Whether the one key is an integer, and so its entity's number already. */
   readonly isNumbered: boolean
   readonly table: (name: 'entities' | 'tiles' | 'blocks' | 'windowed' | 'frames') => string
+  /** SELECT of the points (entity, point, next_point) that alone are of use, where these are known. */
+  readonly points?: string
 }
 
 /** What windows are made over. */
@@ -28,8 +30,8 @@ export interface WindowRequest {
   readonly windows: readonly WindowPartials[]
   /** Whether events count from a later tile on than their own (column `seen` of events and tiles). */
   readonly hasLateEvents: boolean
-  /** Rows at the points after events and no others; at change points; or whichever is quicker, of change points and all. */
-  readonly points: 'events' | 'changes' | 'any'
+  /** Rows at the points after events and no others, or whichever is quicker, at change points or at all. */
+  readonly points: 'events' | 'any'
 }
 
 /** SQL of the point at which a tile's events enter a window. */
@@ -90,3 +92,10 @@ export function placesBefore(ends: Names, relation: string): { readonly columns:
       .join('\n'),
   }
 }
+
+/**
+ * SQL of the end of a ROWS frame, of rows `is_point`, which lie before all others. @param sql of its distance, @param ofOther of those that
+ * are no points, whose frames are to be empty
+ */
+export const frameBound = (sql: string, ofOther: number): string =>
+  `CASE WHEN is_point THEN ${sql} ELSE ${ofOther} END FOLLOWING`

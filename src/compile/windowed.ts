@@ -16,6 +16,7 @@ import {
   entry,
   mergedColumn,
   minus,
+  frameBound,
   namesOf,
   placesBefore,
   whereOfPart,
@@ -125,7 +126,7 @@ export function mergingFor(
 /** How windows of many tiles are merged. */
 function wayOfMany(points: WindowRequest['points'], hasLateEvents: boolean): Merging['way'] {
   if (points === 'any') return 'blocks'
-  return points === 'events' && !hasLateEvents ? 'frames' : 'changes'
+  return hasLateEvents ? 'changes' : 'frames'
 }
 
 /** Tiles in the longest window; null when one has no beginning. */
@@ -237,14 +238,42 @@ export function windowedParts(request: WindowRequest, counts: TileCounts, bytes:
   return Math.max(1, Math.ceil((changes * width) / Math.max(bytes - ofEntities, ofEntities, 1)))
 }
 
-function windowedByChange(request: WindowRequest, { isCopied }: Merging, kind: 'TABLE' | 'VIEW'): string {
-  const { scope, grid, windows, hasLateEvents, points: which } = request
-  const onChange = which === 'events'
+/** Tiles of a stretch of time, and of the one before it, hold all windows of its points; null where that is hardly less than all tiles. */
+function stretchOf({ grid: { first, end }, windows }: WindowRequest): bigint | null {
+  const { back: longest } = hull(windows)
+  return longest === null || end - first <= 3n * longest ? null : longest
+}
+
+/** SQL of the stretches whose points may see a tile. */
+const stretchesOf = (stretch: bigint): string =>
+  `unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch`
+
+/** SELECT of the points (entity, point, next_point) that windows are made at, from `own_tiles`. */
+function pointsOf(request: WindowRequest): string {
+  const { scope, grid, hasLateEvents, points } = request
   const { first, end } = grid
-  const { back: longest, offset } = hull(windows)
+  if (scope.points !== undefined) {
+    const stretch = stretchOf(request)
+    if (stretch === null) return scope.points
+    return `SELECT entity, point, next_point
+  FROM (${scope.points})
+  JOIN (SELECT DISTINCT entity, ${stretchesOf(stretch)} FROM own_tiles) AS stretches USING (entity)
+  WHERE stretch = point // ${stretch}`
+  }
+  const onChange = points === 'events'
   // It is there only if its event is known by then.
   const entering = onChange && hasLateEvents ? ' WHERE seen = tile' : ''
-  const points = changePoints(request)
+  return `SELECT entity, point, ${onChange ? 'point + 1' : `lead(point, 1, ${end}) OVER (PARTITION BY entity ORDER BY point)`} AS next_point
+  FROM (
+    SELECT DISTINCT entity, ${onChange ? 'point' : `greatest(point, ${first}) AS point`}
+    FROM (SELECT entity, unnest([${changePoints(request).join(', ')}]) AS point FROM own_tiles${entering})
+    WHERE point < ${end}${onChange ? ` AND point >= ${first}` : ''}
+  )`
+}
+
+function windowedByChange(request: WindowRequest, { isCopied }: Merging, kind: 'TABLE' | 'VIEW'): string {
+  const { scope, grid, windows, hasLateEvents } = request
+  const { back: longest, offset } = hull(windows)
   const isHull = ({ window }: WindowPartials): boolean =>
     window.offset === offset && (longest === null ? window.width === null : window.width === longest - offset)
   const merged = windows.flatMap((one) =>
@@ -255,12 +284,12 @@ function windowedByChange(request: WindowRequest, { isCopied }: Merging, kind: '
   )
   const seen = hasLateEvents ? ['seen < point'] : []
   // Joined within stretches of a window's length, else every tile of an entity would meet every point of it.
-  const stretch = longest === null || end - first <= 3n * longest ? null : longest
+  const stretch = stretchOf(request)
   const own = whereOfPart(grid)
   const pieces =
     stretch === null
       ? `SELECT *, tile AS piece FROM own_tiles`
-      : `SELECT *, tile AS piece, unnest([(tile + 1) // ${stretch}, (tile + 1) // ${stretch} + 1]) AS stretch FROM own_tiles`
+      : `SELECT *, tile AS piece, ${stretchesOf(stretch)} FROM own_tiles`
   const joined = [
     'changes.entity = pieces.entity',
     ...(stretch === null ? [] : [`stretch = point // ${stretch}`]),
@@ -273,12 +302,7 @@ function windowedByChange(request: WindowRequest, { isCopied }: Merging, kind: '
   return `CREATE ${kind === 'VIEW' ? 'OR REPLACE TEMP VIEW' : 'TEMP TABLE'} ${scope.table('windowed')} AS
 WITH own_tiles AS ${isCopied ? '' : 'NOT '}MATERIALIZED (FROM ${scope.table('tiles')}${own}),
 changes AS (
-  SELECT entity, point, ${onChange ? 'point + 1' : `lead(point, 1, ${end}) OVER (PARTITION BY entity ORDER BY point)`} AS next_point
-  FROM (
-    SELECT DISTINCT entity, ${onChange ? 'point' : `greatest(point, ${first}) AS point`}
-    FROM (SELECT entity, unnest([${points.join(', ')}]) AS point FROM own_tiles${entering})
-    WHERE point < ${end}${onChange ? ` AND point >= ${first}` : ''}
-  )
+  ${pointsOf(request)}
 ),
 pieces AS (${pieces})
 SELECT
@@ -289,11 +313,14 @@ GROUP BY changes.entity, point, next_point${any}`
 }
 
 /**
- * Where each tile is one piece, and has a row right behind it. A window is a stretch of the entity's tiles by their number: frames of ROWS are
- * found by counting, where the engine searches for those of a RANGE.
+ * Where each tile is one piece. A window is a stretch of the entity's tiles by their number: frames of ROWS are found by counting, where the
+ * engine searches for those of a RANGE. A tile's row is the window's that ends with it; other points are rows that no frame holds, see framed.ts.
  */
-function windowedByFrames({ scope, grid, windows }: WindowRequest): string {
+function windowedByFrames(request: WindowRequest): string {
+  const { scope, grid, windows } = request
   const { first, end } = grid
+  const isOfTiles = scope.points === undefined
+  const point = isOfTiles ? 'placed.tile + 1' : 'point'
   const ends = namesOf('end')
   // Without an offset, a window ends with the tile itself.
   const named = windows.map(({ window: { text, width, offset }, partials }, index) => ({
@@ -301,43 +328,62 @@ function windowedByFrames({ scope, grid, windows }: WindowRequest): string {
     text,
     partials,
     offset,
-    from: width === null ? '0' : ends.of(minus('placed.tile + 1', width + offset)),
-    until: offset === 0n ? 'place' : ends.of(minus('placed.tile + 1', offset)),
+    from: width === null ? '0' : ends.of(minus(point, width + offset)),
+    until: isOfTiles && offset === 0n ? 'place' : ends.of(minus(point, offset)),
   }))
   const merged = named.flatMap(({ name, partials, text }) =>
     partials.map(
       (partial) => `    ${partial.ofPieces()} OVER ${name} AS ${quoteIdentifier(mergedColumn(partial, text))}`,
     ),
   )
-  const own = whereOfPart(grid)
+  const frames = named.map(({ name, from, until }) => {
+    const rows = isOfTiles
+      ? `place - ${from} - 1 PRECEDING AND place - ${until} PRECEDING`
+      : `${frameBound(`${from} - place`, 1)} AND ${frameBound(`${until} - 1 - place`, 0)}`
+    return `    ${name} AS (PARTITION BY entity ORDER BY place ROWS BETWEEN ${rows})`
+  })
   // Without an offset, a window holds the event that its row follows.
-  const holdsAny = named.some(({ offset }) => offset === 0n)
-    ? []
-    : [`    ${named.map(({ from, until }) => `${from} < ${until}`).join(' OR ')} AS holds_any`]
-  const frames = named.map(
-    ({ name, from, until }) =>
-      `    ${name} AS (PARTITION BY entity ORDER BY place ROWS BETWEEN place - ${from} - 1 PRECEDING AND place - ${until} PRECEDING)`,
-  )
-  const places = placesBefore(ends, 'placed')
+  const isHeld =
+    isOfTiles && named.some(({ offset }) => offset === 0n)
+      ? null
+      : `${isOfTiles ? '' : 'is_point AND '}(${named.map(({ from, until }) => `${from} < ${until}`).join(' OR ')})`
+  const places = placesBefore(ends, isOfTiles ? 'placed' : 'points')
+  const bounded = isOfTiles
+    ? `SELECT ${['placed.*', ...places.columns].join(', ')}
+  FROM placed
+${places.joins}`
+    : `SELECT *, false AS is_point FROM placed
+  UNION ALL BY NAME
+  SELECT *, true AS is_point, -row_number() OVER (PARTITION BY entity ORDER BY point DESC) AS place
+  FROM (
+    SELECT ${['points.*', ...places.columns].join(', ')}
+    FROM points
+${places.joins}
+  )`
+  const columns = [
+    '    entity',
+    ...(isOfTiles ? ['    tile + 1 AS point', '    tile + 2 AS next_point'] : ['    point', '    next_point']),
+    ...merged,
+    ...(isHeld === null ? [] : [`    ${isHeld} AS is_held`]),
+  ]
   return `CREATE TEMP TABLE ${scope.table('windowed')} AS
-WITH placed AS MATERIALIZED (
+WITH own_tiles AS (FROM ${scope.table('tiles')}${whereOfPart(grid)}),
+placed AS MATERIALIZED (
   SELECT *, tile AS piece, row_number() OVER (PARTITION BY entity ORDER BY tile) AS place
-  FROM ${scope.table('tiles')}${own}
+  FROM own_tiles
 ),
 ends AS (SELECT entity, tile, place FROM placed),
-bounded AS (
-  SELECT ${['placed.*', ...places.columns].join(', ')}
-  FROM placed
-${places.joins}
+${isOfTiles ? '' : `points AS (${pointsOf(request)}),\n`}bounded AS (
+  ${bounded}
 ),
 merged AS (
   SELECT
-${['    entity', '    tile + 1 AS point', '    tile + 2 AS next_point', ...merged, ...holdsAny].join(',\n')}
+${columns.join(',\n')}
   FROM bounded
   WINDOW
 ${frames.join(',\n')}
 )
-SELECT *${holdsAny.length > 0 ? ' EXCLUDE (holds_any)' : ''}
+SELECT *${isHeld === null ? '' : ' EXCLUDE (is_held)'}
 FROM merged
-WHERE point >= ${first} AND point < ${end}${holdsAny.length > 0 ? ' AND holds_any' : ''}`
+WHERE ${isHeld === null ? '' : 'is_held AND '}point >= ${first} AND point < ${end}`
 }
