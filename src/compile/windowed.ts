@@ -10,6 +10,7 @@
 import { blocksTable, windowedByBlocks } from './blocks.ts'
 import type { Partial } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
+import { windowedBySegments } from './segments.ts'
 import type { Window } from './time-grid.ts'
 import {
   back,
@@ -24,8 +25,8 @@ import {
   type WindowRequest,
 } from './window-request.ts'
 
-/** Tiles that a window may hold on average for them to be merged one by one. */
-const mostTilesInWindow = 12
+/** Tiles that a window may hold on average for them to be merged one by one; and where it would be segments else. */
+const [mostTilesInWindow, fewForSegments] = [12, 200]
 
 /** Rows of two of the engine's row groups: a scan of so few keeps no more than two threads busy, mostly one. */
 const fewTiles = 245_760
@@ -92,8 +93,8 @@ FROM (SELECT ${ofEntity.join(', ')} FROM tiles GROUP BY entity)`
 
 /** How windows are merged. */
 export interface Merging {
-  /** One tile after the other, at each change point; from blocks; or, for rows that follow events, by the engine's own window frames. */
-  readonly way: 'changes' | 'blocks' | 'frames'
+  /** One tile after the other, at each change point; from blocks; or, for rows that follow events, by the engine's own window frames or segments. */
+  readonly way: 'changes' | 'blocks' | 'frames' | 'segments'
   /** Whether windows hold so few tiles that lists of their values can be gathered, too. */
   readonly isOfLists: boolean
   /** Whether there are so few tiles that all threads have a part in them only by a copy, which the engine scans by smaller pieces. */
@@ -113,20 +114,21 @@ export function mergingFor(
       isOfLists: false,
       isCopied: false,
     }
-  const isFew = (sum: number, of: number): boolean => (sum / Math.max(of, 1)) * share <= mostTilesInWindow
+  const inWindow = (sum: number, of: number): number => (sum / Math.max(of, 1)) * share
   const { tiles, squares, values, products } = counts
-  const areFew = isFew(squares, tiles)
+  const ofTiles = inWindow(squares, tiles)
+  const ofMany = wayFor(points, hasLateEvents)
   return {
-    way: areFew ? 'changes' : wayOfMany(points, hasLateEvents),
-    isOfLists: areFew && isFew(products, values),
+    way: ofTiles <= (ofMany === 'segments' ? fewForSegments : mostTilesInWindow) ? 'changes' : ofMany,
+    isOfLists: ofTiles <= mostTilesInWindow && inWindow(products, values) <= mostTilesInWindow,
     isCopied: tiles <= fewTiles,
   }
 }
 
 /** How windows of many tiles are merged. */
-function wayOfMany(points: WindowRequest['points'], hasLateEvents: boolean): Merging['way'] {
+function wayFor(points: WindowRequest['points'], hasLateEvents: boolean): Merging['way'] {
   if (points === 'any') return 'blocks'
-  return hasLateEvents ? 'changes' : 'frames'
+  return hasLateEvents ? 'segments' : 'frames'
 }
 
 /** Tiles in the longest window; null when one has no beginning. */
@@ -144,6 +146,7 @@ const longestOf = (windows: readonly WindowPartials[]): bigint | null =>
 export function windowedTable(request: WindowRequest, merging: Merging, kind: 'TABLE' | 'VIEW'): string[] {
   if (merging.way === 'changes') return [windowedByChange(request, merging, kind)]
   if (merging.way === 'frames') return [windowedByFrames(request)]
+  if (merging.way === 'segments') return [windowedBySegments(request, pointsOf(request))]
   const longest = longestOf(request.windows)
   return [
     blocksTable(request, longest),

@@ -1,0 +1,91 @@
+/**
+ * Windows of rows that follow events, where events become known late: what a window holds is no stretch of the entity's tiles then, but a tile
+ * still is in a window over a stretch of the entity's points, from when it is known until it leaves.
+ *
+ * Over each entity's points lies a segment tree (de Berg, Cheong, van Kreveld, Overmars: Computational Geometry, 2008, 10.3): a tile is kept at
+ * the few nodes that together make its stretch, at most two of each size, and a point's window is what is kept at the nodes above the point. So
+ * n tiles and points cost n log n.
+ */
+import { quoteIdentifier } from './quote.ts'
+import { entry, mergedColumn, namesOf, placesBefore, whereOfPart, type WindowRequest } from './window-request.ts'
+
+/** Node `leaves + p` is that of point p, from 0, and n's parent is n / 2: more leaves than an entity has points. */
+const leaves = 2n ** 40n
+
+/** Nodes above some points make at most so many sizes. */
+const sizes = (points: string): string => `range(CAST(floor(log2(${points})) AS BIGINT) + 1)`
+
+/** @param points SELECT of the points (entity, point, next_point) that windows are made at, from `own_tiles` */
+export function windowedBySegments({ scope, grid, windows, partials }: WindowRequest, points: string): string {
+  const ends = namesOf('end')
+  const stays = windows.map(({ window: { width, offset } }, index) => ({
+    index,
+    from: ends.of(entry(offset + 1n, true, 'own_tiles.tile')),
+    // The engine's ASOF joins want a time of the row's own, where it has none.
+    until: ends.of(
+      width === null ? `greatest(own_tiles.tile, ${grid.end})` : `own_tiles.tile + ${width + offset + 1n}`,
+    ),
+  }))
+  const places = placesBefore(ends, 'own_tiles')
+  const columns = partials.map(({ name }) => quoteIdentifier(name))
+  const kept = partials.map((partial) => `${partial.ofPieces()} AS ${quoteIdentifier(partial.name)}`)
+  const merged = windows.flatMap(({ window, partials: of }, index) =>
+    of.map(
+      (partial) =>
+        `${partial.ofPieces(`window_index = ${index}`)} AS ${quoteIdentifier(mergedColumn(partial, window.text))}`,
+    ),
+  )
+  const stretches = stays.map(
+    ({ index, from, until }) =>
+      `  SELECT ${['entity', ...columns, `${index} AS window_index`, `${from} + ${leaves} AS low`, `${until} + ${leaves} AS high`].join(', ')} FROM bounded WHERE ${from} < ${until}`,
+  )
+  const list = (items: readonly string[]): string => items.map((item) => `  ${item}`).join(',\n')
+  return `CREATE TEMP TABLE ${scope.table('windowed')} AS
+WITH own_tiles AS (SELECT *, tile AS piece FROM ${scope.table('tiles')}${whereOfPart(grid)}),
+points AS MATERIALIZED (
+  ${points}
+),
+ends AS (
+  SELECT entity, point AS tile, next_point, row_number() OVER (PARTITION BY entity ORDER BY point) AS place
+  FROM points
+),
+bounded AS (
+  SELECT ${['own_tiles.*', ...places.columns].join(', ')}
+  FROM own_tiles
+${places.joins}
+),
+stretches AS (
+${stretches.join('\n  UNION ALL\n')}
+),
+-- Of each size, the nodes that lie within the stretch, and no other of them around.
+nodes AS (
+  SELECT * EXCLUDE (low, high), unnest(CASE
+    WHEN low % 2 = 1 AND high % 2 = 1 THEN [low, high - 1]
+    WHEN low % 2 = 1 THEN [low]
+    WHEN high % 2 = 1 THEN [high - 1]
+  END) AS node
+  FROM (
+    SELECT * EXCLUDE (size) REPLACE ((low + (1::BIGINT << size) - 1) >> size AS low, high >> size AS high)
+    FROM (SELECT *, unnest(${sizes('high - low')}) AS size FROM stretches)
+  )
+  WHERE low < high
+),
+kept AS (
+  SELECT
+${list(['entity', 'window_index', 'node', ...kept])}
+  FROM nodes
+  GROUP BY entity, window_index, node
+),
+above AS (
+  SELECT entity, point, next_point, (place + ${leaves - 1n}) >> size AS node
+  FROM (
+    SELECT entity, tile AS point, next_point, place, unnest(${sizes('count(*) OVER (PARTITION BY entity)')}) AS size
+    FROM ends
+  )
+)
+SELECT
+${list(['entity', 'point', 'next_point', ...merged])}
+FROM above
+JOIN kept USING (entity, node)
+GROUP BY entity, point, next_point`
+}
