@@ -156,12 +156,10 @@ test('a run is asked, approved and shown as ever, and the server reads nothing o
   const approved = await project.hindcast('approve', runId, '--reason', 'looks right to me', '--json')
   expect(approved.code, approved.stdout).toBe(0)
   await waitFor(runId, 'published')
-  const list = await project.hindcast('status', '--json')
-  expect(list.json<{ runs: object[] }>().runs[0]).toMatchObject({
-    runId,
-    view: 'secret_view',
-    from: '2024-01-04',
-  })
+  // The server's lists follow what happens a moment later.
+  const latest = async (): Promise<object | undefined> =>
+    (await project.hindcast('status', '--json')).json<{ runs: object[] }>().runs[0]
+  await expect.poll(latest, { timeout: 20_000 }).toMatchObject({ runId, view: 'secret_view', from: '2024-01-04' })
 
   const stored = await storedTexts(runId)
   expect(readableIn(stored, ['secret_view', '2024-01-0'])).toEqual(readable)
