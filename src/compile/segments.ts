@@ -18,15 +18,6 @@ const sizes = (points: string): string => `range(CAST(floor(log2(${points})) AS 
 /** @param points SELECT of the points (entity, point, next_point) that windows are made at, from `own_tiles` */
 export function windowedBySegments({ scope, grid, windows, partials }: WindowRequest, points: string): string {
   const ends = namesOf('end')
-  const stays = windows.map(({ window: { width, offset } }, index) => ({
-    index,
-    from: ends.of(entry(offset + 1n, true, 'own_tiles.tile')),
-    // The engine's ASOF joins want a time of the row's own, where it has none.
-    until: ends.of(
-      width === null ? `greatest(own_tiles.tile, ${grid.end})` : `own_tiles.tile + ${width + offset + 1n}`,
-    ),
-  }))
-  const places = placesBefore(ends, 'own_tiles')
   const columns = partials.map(({ name }) => quoteIdentifier(name))
   const kept = partials.map((partial) => `${partial.ofPieces()} AS ${quoteIdentifier(partial.name)}`)
   const merged = windows.flatMap(({ window, partials: of }, index) =>
@@ -35,10 +26,15 @@ export function windowedBySegments({ scope, grid, windows, partials }: WindowReq
         `${partial.ofPieces(`window_index = ${index}`)} AS ${quoteIdentifier(mergedColumn(partial, window.text))}`,
     ),
   )
-  const stretches = stays.map(
-    ({ index, from, until }) =>
-      `  SELECT ${['entity', ...columns, `${index} AS window_index`, `${from} + ${leaves} AS low`, `${until} + ${leaves} AS high`].join(', ')} FROM bounded WHERE ${from} < ${until}`,
-  )
+  const stretches = windows.map(({ window: { width, offset } }, index) => {
+    const from = ends.of(entry(offset + 1n, true, 'own_tiles.tile'))
+    // The engine's ASOF joins want a time of the row's own, where it has none.
+    const until = ends.of(
+      width === null ? `greatest(own_tiles.tile, ${grid.end})` : `own_tiles.tile + ${width + offset + 1n}`,
+    )
+    return `  SELECT ${['entity', ...columns, `${index} AS window_index`, `${from} + ${leaves} AS low`, `${until} + ${leaves} AS high`].join(', ')} FROM bounded WHERE ${from} < ${until}`
+  })
+  const places = placesBefore(ends, 'own_tiles')
   const list = (items: readonly string[]): string => items.map((item) => `  ${item}`).join(',\n')
   return `CREATE TEMP TABLE ${scope.table('windowed')} AS
 WITH own_tiles AS (SELECT *, tile AS piece FROM ${scope.table('tiles')}${whereOfPart(grid)}),

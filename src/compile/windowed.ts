@@ -5,7 +5,7 @@
  * each window is merged once a change point and holds until the next: the cost follows the events, not the grid. Where windows hold many
  * tiles, merging them one by one would follow events times windows: there, neighbouring tiles are first merged into blocks, see blocks.ts.
  * Rows that follow the events of a key with very many of them have tiles of microseconds, for which there are no blocks: the engine's window frames keep a tree
- * of each key's tiles. All partials are exact, so every way gives the same bits.
+ * of each key's tiles. Where events become known late, there is a segment tree, see segments.ts. All partials are exact, so every way gives the same bits.
  */
 import { blocksTable, windowedByBlocks } from './blocks.ts'
 import type { Partial } from './partials.ts'
@@ -15,9 +15,9 @@ import type { Window } from './time-grid.ts'
 import {
   back,
   entry,
+  frameBound,
   mergedColumn,
   minus,
-  frameBound,
   namesOf,
   placesBefore,
   whereOfPart,
