@@ -5,7 +5,7 @@ import { bucketScope, bucketTable, bucketTableName } from './buckets.ts'
 import { eventOrder, eventsSelect, keyColumns, rejectedQuery, type EntityShare } from './events.ts'
 import { spreadMacros } from './exact-spreads.ts'
 import { exactSumMacros } from './exact-sums.ts'
-import { featureSet, type WindowedSet } from './feature-set.ts'
+import { featureSet, mostValues, type WindowedSet } from './feature-set.ts'
 import { parenthesized, viewInputs, type Bucket, type EventFacts } from './inputs.ts'
 import { compileJoins, type CompiledJoin, type JoinSchemas } from './joins.ts'
 import { keptPieces, keptRejected, keptTiles, type KeptTiles } from './kept-tiles.ts'
@@ -212,7 +212,9 @@ FROM events`,
           ...windowed.windows(),
           ...bucketed.flatMap(({ bucket, own, values }) => {
             // The counts are of other tiles than a bucket's.
-            const ofBucket = values.windowed(counts === null ? null : { ...counts, areAlike: [], copied: Infinity })
+            const ofBucket = values.windowed(
+              counts === null ? null : { ...counts, areAlike: [], copied: Infinity, framed: mostValues },
+            )
             return [...values.tiles, ...ofBucket.windows(), bucketTable(bucket, keys, own, ofBucket)]
           }),
           ...(isOfTiles ? [] : [dropEvents]),

@@ -3,7 +3,7 @@ import { countAggregates, featureColumn, type FeatureDefinition } from '../defin
 import { decayedPlan, decayedTable, decayedTableName, hasManyPeriods, isDecayed } from './decayed.ts'
 import { distinctTable, distinctTableName, isListable, valueList } from './distinct.ts'
 import { entitiesTable } from './events.ts'
-import { frameGroups, framedTable, framedWay } from './framed.ts'
+import { frameGroups, framedTable, type FrameGroup } from './framed.ts'
 import type { Inputs } from './inputs.ts'
 import {
   countAll,
@@ -97,6 +97,9 @@ interface FeaturePlan {
 /** Of a tile's key and its place in a hash table, of a partial, and of a list that an aggregate begins. */
 const [bytesOfTile, bytesOfPartial, bytesOfList] = [48, 16, 96]
 
+/** Of a slice. */
+export const mostValues = 2 ** 32
+
 export function featureSet(request: FeatureSetRequest, context: PlanContext): FeatureSet {
   const { scope, features, grid, points, isCounted, isAlone, typeOf, tiles } = request
   const { inputs, facts } = context
@@ -115,18 +118,15 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const distinct = features.filter(({ aggregate }) => aggregate === 'count_distinct')
   const lists = unique(distinct.map((feature) => valueList(inputs.of(feature))))
   const listable = distinct.filter((feature) => isListable(inputs.of(feature), facts))
-  const groups = frameGroups(
-    plans.flatMap(({ feature, isFramed }) => (isFramed ? [feature] : [])),
-    context,
-    scope,
-  )
+  const framed = plans.flatMap(({ feature, isFramed }) => (isFramed ? [feature] : []))
+  const groupsFor = (counts: TileCounts | null): FrameGroup[] => frameGroups(framed, counts, context, scope)
   const ofWindow = (text: string): Partial[] =>
     plans.flatMap(({ feature, partials }) => (feature.windows.includes(text) ? partials : []))
   const isOfTiles = (feature: FeatureDefinition, plan: Plan | null): boolean =>
     plan === null
       ? listable.includes(feature)
       : !decayed.includes(feature) && plan.partials.every(({ kept }) => kept !== null)
-  const needsEvents = groups.length > 0 || decayed.length > 0
+  const needsEvents = framed.length > 0 || decayed.length > 0
   const partials = unique([...grid.windows.keys()].flatMap(ofWindow))
   const ofTiles = tiles === 'made' ? (partials.length === 0 ? [countAll] : partials) : [...partials, eventCount]
   const countPartials = partials.filter(({ isCount }) => isCount === true)
@@ -140,6 +140,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       window,
       partials: unique(ofWindow(window.text).map(chosen)),
     }))
+    const groups = groupsFor(counts)
     const merging = mergingFor({ ...common, windows: ofPartials }, counts)
     const gathered = new Set(isAlone && merging.way === 'changes' && merging.isOfLists ? listable : [])
     const apart = distinct.filter((feature) => !gathered.has(feature))
@@ -165,9 +166,12 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
         ...apart.map((feature) => distinctTable({ scope, hasLateEvents }, feature, inputs.of(feature), part ?? grid)),
         // What is merged is in the way of what comes: only tiles that are kept, or of which more is made, are needed again.
         ...(tiles === 'made' && part === undefined && !isView ? [`DROP TABLE ${scope.table('tiles')}`] : []),
-        ...groups.map((group) => {
+        ...groups.flatMap((group) => {
           const countOver = (text: string): string => quoteIdentifier(mergedColumn(chosen(countOf(group.input)), text))
-          return framedTable({ group, way: framedWay(counts), grid: part ?? grid, scope, countOver }, context)
+          return framedTable(
+            { group, grid: part ?? grid, scope, countOver, values: counts?.framed ?? mostValues },
+            context,
+          )
         }),
         ...decayed.map((feature) =>
           decayedTable(
@@ -212,10 +216,10 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       {
         lists: lists.map(({ name }) => name),
         counts: countPartials.map(({ name }) => name),
-        framed: unique(groups.map(({ input }) => countOf(input))).map(({ name }) => name),
+        framed: unique(framed.map((feature) => countOf(inputs.of(feature)))).map(({ name }) => name),
       },
     ),
-    reads: 1 + groups.length + decayed.length,
+    reads: 1 + groupsFor(null).length + decayed.length,
     windowed,
     needsEvents,
     partials: [...ofTiles, ...unique(listable.map((feature) => valueList(inputs.of(feature))))],

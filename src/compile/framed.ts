@@ -2,38 +2,65 @@
  * Aggregates that need all values of a window: quantiles, most frequent values, first and last k.
  *
  * An entity's events are numbered in their order, and a window is a stretch of these places. Where entities have few events or points, they are
- * a slice of a list of the entity's values. Elsewhere it would take its events times its points to copy the list, and they are the engine's
- * window frames: for most aggregates it keeps a tree of each entity's values, so that a window costs the logarithm of what it holds. Where
- * events become known late it is always the list, for a frame has no condition on its row.
+ * a slice of a list of the entity's values. Elsewhere it would take its events times its points to copy the list. There, most frequent values are
+ * ranked, see ranked.ts, and the others are the engine's window frames, for which it keeps a tree of each entity's values, so that a window costs
+ * the logarithm of what it holds. Where events become known late, more is ranked, and quantiles are of lists always, for a frame has no condition
+ * on its row.
  */
 import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { doubleOf } from './doubles.ts'
 import { kindOf, valueColumn, type Input } from './inputs.ts'
+import { nthValuesTable } from './nth-values.ts'
 import { withoutMinusZero, type EventField, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
+import { rankedTable, rankingOf, type Ranking } from './ranked.ts'
 import type { Grid, Window } from './time-grid.ts'
 import { inOrder, ofNumbers, valueOf, type Call, type Edge, type OfEvent } from './window-calls.ts'
 import { frameBound, minus, namesOf, placesBefore, type Names, type Scope } from './window-request.ts'
 import type { TileCounts } from './windowed.ts'
 
-/** Features whose values are taken from the same events. */
+/** Features whose values are taken from the same events, in the same way. */
 export interface FrameGroup {
   readonly table: string
   readonly input: Input
   readonly features: readonly FeatureDefinition[]
+  readonly way: 'lists' | 'frames' | 'nth values' | Ranking
 }
 
-/** @param features those that are neither merged from tiles nor distinct counts */
-export const frameGroups = (
+/** Up to how many times each value is copied, at which lists take as long as frames. */
+const mostCopies = 32
+
+/** @param features those that are neither merged from tiles nor distinct counts, @param counts of the tiles; without them, lists are taken for long */
+export function frameGroups(
   features: readonly FeatureDefinition[],
-  { inputs }: PlanContext,
+  counts: TileCounts | null,
+  context: PlanContext,
   scope: Scope,
-): FrameGroup[] =>
-  [...Map.groupBy(features, (feature) => inputs.of(feature))].map(([input, members], index) => ({
-    table: `${scope.table('frames')}_${index + 1}`,
-    input,
-    features: members,
-  }))
+): FrameGroup[] {
+  const isShort = counts !== null && counts.copied <= mostCopies * counts.framed
+  const wayOf = (feature: FeatureDefinition): FrameGroup['way'] => {
+    if (isShort) return 'lists'
+    const ranking = rankingOf(feature, context)
+    if (ranking !== null) return ranking
+    if (!context.order.hasLateEvents) return 'frames'
+    return ofNumbers.has(feature.aggregate) ? 'nth values' : 'lists'
+  }
+  return [...Map.groupBy(features, (feature) => context.inputs.of(feature))]
+    .flatMap(([input, all]) =>
+      [...Map.groupBy(all, wayOf)].flatMap(([way, members]) =>
+        (way === 'nth values' ? byWindow(members) : [members]).map((some) => ({ input, way, features: some })),
+      ),
+    )
+    .map((group, index) => ({ ...group, table: `${scope.table('frames')}_${index + 1}` }))
+}
+
+/** Each feature with one of its windows, by these. */
+const byWindow = (features: readonly FeatureDefinition[]): FeatureDefinition[][] => [
+  ...Map.groupBy(
+    features.flatMap((feature) => feature.windows.map((text) => ({ ...feature, windows: [text] }))),
+    ({ windows }) => windows[0],
+  ).values(),
+]
 
 /** What a window is of its entity's events: places, from after `from` to `until`. */
 interface Bounds {
@@ -41,23 +68,31 @@ interface Bounds {
   readonly until: string
 }
 
-/** Up to how many times each value is copied, at which lists take as long as frames. */
-const mostCopies = 32
-
-export const framedWay = (counts: TileCounts | null): 'lists' | 'frames' =>
-  counts !== null && counts.copied <= mostCopies * counts.framed ? 'lists' : 'frames'
-
 export interface FrameRequest {
   readonly group: FrameGroup
-  readonly way: 'lists' | 'frames'
   readonly grid: Grid
   readonly scope: Scope
   /** Column of `windowed`: how many values of the group's input a window holds. */
   readonly countOver: (window: string) => string
+  /** No fewer than the group has values. */
+  readonly values: number
 }
 
-/** Statement that makes a group's table (entity, point, one column a feature and window) from `events`, `entities` and `windowed`. */
-export function framedTable({ group, way, grid, scope, countOver }: FrameRequest, context: PlanContext): string {
+/** Statements that make a group's table (entity, point, one column a feature and window) from `events`, `entities` and `windowed`. */
+export function framedTable(request: FrameRequest, context: PlanContext): string[] {
+  const { group, ...common } = request
+  const { way, ...ofGroup } = group
+  if (way === 'nth values') return nthValuesTable({ ...ofGroup, ...common }, context)
+  if (way === 'lists' || way === 'frames') return [tableOf(request, way === 'lists' ? byLists : byFrames, context)]
+  return [rankedTable({ ...ofGroup, ...common, ranking: way }, context)]
+}
+
+function tableOf(
+  { group, grid, scope, countOver }: FrameRequest,
+  way: (fields: readonly EventField[], context: PlanContext) => Way,
+  context: PlanContext,
+): string {
+  const { table, input, features } = group
   const fields = fieldsOf(group, context)
   const ends = namesOf('end')
   const counts = namesOf('count')
@@ -68,15 +103,15 @@ export function framedTable({ group, way, grid, scope, countOver }: FrameRequest
     if (context.order.hasLateEvents) return { from: ends.of(minus('point', width + offset)), until }
     return { from: `${until} - ${counts.of(countOver(text))}`, until }
   }
-  const { value, held } = (way === 'lists' || context.order.hasLateEvents ? byLists : byFrames)(fields, context)
-  const values = group.features.flatMap((feature) =>
+  const { value, held } = way(fields, context)
+  const values = features.flatMap((feature) =>
     feature.windows.map((text) => {
       const sql = value(feature, boundsOf(grid.windows.get(text) as Window))
       return `  ${sql} AS ${quoteIdentifier(featureColumn(feature, text))}`
     }),
   )
-  const order = group.features.some(({ aggregate }) => inOrder.has(aggregate))
-    ? [...context.order.fields.map(({ sql }) => sql), valueColumn(group.input)].join(', ')
+  const order = features.some(({ aggregate }) => inOrder.has(aggregate))
+    ? [...context.order.fields.map(({ sql }) => sql), valueColumn(input)].join(', ')
     : 'tile'
   const placed = [
     'entity',
@@ -92,12 +127,12 @@ export function framedTable({ group, way, grid, scope, countOver }: FrameRequest
     ...places.columns,
     ...counts.all().map(([count, name]) => `CAST(coalesce(${count}, 0) AS BIGINT) AS ${name}`),
   ]
-  return `CREATE TEMP TABLE ${group.table} AS
+  return `CREATE TEMP TABLE ${table} AS
 WITH placed AS MATERIALIZED (
   SELECT ${placed.join(', ')}
   FROM events
   JOIN ${scope.table('entities')} USING (${scope.keys.join(', ')})
-  WHERE ${valueColumn(group.input)} IS NOT NULL
+  WHERE ${valueColumn(input)} IS NOT NULL
 ),
 ends AS (SELECT entity, tile, max(place) AS place FROM placed GROUP BY entity, tile),
 points AS (

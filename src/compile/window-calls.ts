@@ -2,7 +2,7 @@
 import { HindcastError } from '../contract/index.ts'
 import { DEFAULT_ERROR, type FeatureDefinition } from '../definition/index.ts'
 import { kindOf } from './inputs.ts'
-import type { PlanContext } from './partials.ts'
+import { floatLiteral, type PlanContext } from './partials.ts'
 
 /** Those that take the event's value as a double, `number`; others its `value`. */
 export const ofNumbers: ReadonlySet<string> = new Set(['quantile', 'approx_quantile'])
@@ -27,7 +27,7 @@ export interface Call {
   readonly ofList: (values: string) => string
 }
 
-const call = (name: string, argument?: number): Call => {
+const call = (name: string, argument?: number | string): Call => {
   const more = argument === undefined ? '' : `, ${argument}`
   return {
     ofFrame: (of) => `${name}(${of}${more})`,
@@ -54,7 +54,7 @@ export function valueOf(
   switch (aggregate) {
     case 'quantile':
       // 0.0 + -0.0 is 0.0: which of two equal zeros a sort puts first must not show.
-      return `${take(number, call('quantile_cont', quantile))} + 0.0::DOUBLE`
+      return `${take(number, call('quantile_cont', floatLiteral(quantile)))} + 0.0::DOUBLE`
     case 'approx_quantile':
       return approxQuantile(
         (bucket) => take((field) => bucket(field('number')), call('quantile_disc', quantile)),
@@ -69,10 +69,7 @@ export function valueOf(
     case 'last_k':
       return take(plainValue, { ...all, edge: { of: 'last', k }, ofList: (values) => `${values}[-${k}:]` })
     case 'collect_distinct': {
-      const least = take(value, {
-        ofFrame: (of) => `min(DISTINCT ${of}, ${k})`,
-        ofList: (list) => `list_sort(list_distinct(${list}))[1:${k}]`,
-      })
+      const least = take(value, { ...all, ofList: (list) => `list_sort(list_distinct(${list}))[1:${k}]` })
       return isFloat ? `list_transform(${least}, lambda e: e.v)` : least
     }
     case 'approx_count_distinct':
@@ -92,7 +89,7 @@ function byFrequency(histogram: string, plain: string): string {
  * Values fall into buckets whose bounds grow by a constant factor, so that the middle of a value's bucket is off by at most the error,
  * relatively (Masson, Rim, Lee: DDSketch, 2019).
  */
-function approxQuantile(quantileOf: (bucket: (number: string) => string) => string, error: number): string {
+export function approxQuantile(quantileOf: (bucket: (number: string) => string) => string, error: number): string {
   const growth = (1 + error) / (1 - error)
   const log = Math.log(growth)
   // Beyond all buckets of doubles, which number at most 750 / log.

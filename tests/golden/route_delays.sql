@@ -93,8 +93,8 @@ held AS (
 SELECT
   entity,
   point,
-  CASE WHEN len(held_1) > 0 THEN list_aggregate(held_1, 'quantile_cont', 0.9) END + 0.0::DOUBLE AS "delay_p90_7d",
-  CASE WHEN len(held_2) > 0 THEN list_aggregate(held_2, 'quantile_cont', 0.9) END + 0.0::DOUBLE AS "delay_p90_28d"
+  CASE WHEN len(held_1) > 0 THEN list_aggregate(held_1, 'quantile_cont', CAST('0.9' AS DOUBLE)) END + 0.0::DOUBLE AS "delay_p90_7d",
+  CASE WHEN len(held_2) > 0 THEN list_aggregate(held_2, 'quantile_cont', CAST('0.9' AS DOUBLE)) END + 0.0::DOUBLE AS "delay_p90_28d"
 FROM held;
 
 DROP VIEW events;
