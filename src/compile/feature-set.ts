@@ -16,6 +16,7 @@ import {
   type PlanContext,
 } from './partials.ts'
 import { quoteIdentifier, quoteString } from './quote.ts'
+import { mostValues } from './stays.ts'
 import type { Grid } from './time-grid.ts'
 import { mergedColumn, type Scope, type WindowPartials } from './window-request.ts'
 import { mergingFor, tileCountsQuery, tilesTable, windowedParts, windowedTable, type TileCounts } from './windowed.ts'
@@ -96,9 +97,6 @@ interface FeaturePlan {
 
 /** Of a tile's key and its place in a hash table, of a partial, and of a list that an aggregate begins. */
 const [bytesOfTile, bytesOfPartial, bytesOfList] = [48, 16, 96]
-
-/** Of a slice. */
-export const mostValues = 2 ** 32
 
 export function featureSet(request: FeatureSetRequest, context: PlanContext): FeatureSet {
   const { scope, features, grid, points, isCounted, isAlone, typeOf, tiles } = request

@@ -10,7 +10,7 @@ import { doubleOf } from './doubles.ts'
 import { kindOf, type Input } from './inputs.ts'
 import { floatLiteral, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
-import { stays, type StaysRequest } from './stays.ts'
+import { mostValues, stays, type StaysRequest } from './stays.ts'
 import { approxQuantile } from './window-calls.ts'
 import { namesOf } from './window-request.ts'
 
@@ -116,10 +116,11 @@ function valueOf({ aggregate, quantile = 0.5, error }: FeatureDefinition, nth: (
   return `CASE WHEN ${share} = 0 THEN ${low} ELSE ${low} * (1 - ${share}) + ${high} * ${share} END + 0.0::DOUBLE`
 }
 
-/** SQL of ⌈q·n⌉, at least 1, by integers as the engine's quantiles: of a decimal q exactly. */
+/** SQL of ⌈q·n⌉ for the decimal that q is written as. */
 function rank(quantile: number): string {
-  const [whole = '0', fraction = ''] = String(quantile).split('.')
-  if (/e/.test(whole + fraction)) return `greatest(n - CAST(floor(n - n * ${floatLiteral(quantile)}) AS BIGINT), 1)`
-  const unit = 10n ** BigInt(fraction.length)
-  return `greatest(n - CAST(n AS HUGEINT) * ${unit - BigInt(whole + fraction)} // ${unit}, 1)`
+  if (quantile * mostValues < 1) return '1'
+  const [digits = '', exponent = '0'] = String(quantile).split('e-')
+  const [whole = '', fraction = ''] = digits.split('.')
+  const unit = 10n ** BigInt(fraction.length + Number(exponent))
+  return `n - CAST(n AS HUGEINT) * ${unit - BigInt(whole + fraction)} // ${unit}`
 }

@@ -9,11 +9,8 @@ import type { Input } from './inputs.ts'
 import type { PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { segmentTree } from './segments.ts'
-import { stays, type StaysRequest } from './stays.ts'
+import { mostValues, stays, type StaysRequest } from './stays.ts'
 import { namesOf } from './window-request.ts'
-
-/** More than there are values, or events, in a slice. */
-const codes = 2n ** 32n
 
 export interface Ranking {
   /** By the events, the different values, or how often these are there. */
@@ -27,8 +24,8 @@ export interface Ranking {
 
 const byCount: Ranking = {
   of: 'counts',
-  score: `n * ${codes} - code`,
-  codeOf: (score) => `${codes} - ${score} % ${codes}`,
+  score: `n * ${mostValues} - code`,
+  codeOf: (score) => `${mostValues} - ${score} % ${mostValues}`,
 }
 const byLeast = { score: '-code', codeOf: (score: string) => `-${score}` }
 

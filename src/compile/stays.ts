@@ -5,6 +5,9 @@ import { pointsWith } from './segments.ts'
 import type { Grid, Window } from './time-grid.ts'
 import { namesOf, placesBefore, type Scope } from './window-request.ts'
 
+/** A slice has fewer events. */
+export const mostValues = 2 ** 32
+
 export interface StaysRequest {
   readonly scope: Scope
   readonly grid: Grid

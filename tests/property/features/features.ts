@@ -76,7 +76,7 @@ export const featureArb = fc.record({
   where: fc.oneof({ weight: 2, arbitrary: fc.constant(null) }, fc.nat(conditions.length - 1)),
   divisorWhere: fc.oneof(fc.constant(null), fc.nat(conditions.length - 1)),
   windows: fc.array(windowArb, { minLength: 1, maxLength: 3 }),
-  quantile: fc.constantFrom(0.5, 0.9, 0.25, 0.001, 0.999),
+  quantile: fc.constantFrom(0.5, 0.9, 0.25, 0.001, 0.999, 0.9452706955539223, 1e-7),
   error: fc.constantFrom(undefined, 0.05),
   k: fc.constantFrom(2, 1, 5),
   halfLife: fc.constantFrom('1d', '90m', '30d'),

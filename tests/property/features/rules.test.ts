@@ -671,6 +671,15 @@ const examples: readonly (readonly [rule: string, what: string, example: Example
     { events: values('i', 1n, 2n, 4n, 10n), feature: of('quantile', 'i', { quantile: 0.5 }), rows: { [next]: 3 } },
   ],
   [
+    '6.7',
+    'a quantile whose q has digits that only its double tells',
+    {
+      events: values('i', 0n, 1n),
+      feature: of('quantile', 'i', { quantile: 0.9452706955539223 }),
+      rows: { [next]: 0.9452706955539223 },
+    },
+  ],
+  [
     '6.9',
     'mode and its ties',
     { events: values('s', 'b', 'a', 'b', 'a', 'c'), feature: of('mode', 's'), rows: { [next]: 'a' } },

@@ -198,8 +198,9 @@ function quantile(ascending: readonly number[], q: number): number {
 
 function approximateQuantile(ascending: readonly number[], q: number, error: number): number | Within {
   // ⌈q·n⌉ with q as it is written, not as the double that it becomes.
-  const [whole = '0', fraction = ''] = String(q).split('.')
-  const scale = 10n ** BigInt(fraction.length)
+  const [digits = '', exponent = '0'] = String(q).split('e-')
+  const [whole = '0', fraction = ''] = digits.split('.')
+  const scale = 10n ** BigInt(fraction.length + Number(exponent))
   const place = (BigInt(whole + fraction) * BigInt(ascending.length) + scale - 1n) / scale
   const value = ascending[Number(place) - 1] as number
   if (value === 0 || !Number.isFinite(value)) return written(value)
