@@ -34,7 +34,7 @@ export const engineOptions = ({ signal }: StepOptions): QueryOptions => ({
 const partBytes = 128 * 2 ** 20
 
 /** How much of what the engine may have that is at most. */
-const partShare = 1 / 8
+const partShare = 0.18
 
 /** How much of it the tiles of a single partition may take before shares of its entities are computed instead. */
 const tileShare = 3 / 4
@@ -47,7 +47,7 @@ export async function computeFiles(
   options: StepOptions & { readonly threads: number },
 ): Promise<SliceFiles> {
   const { threads } = options
-  const { memoryLimit } = runtime.settings.config.engine
+  const { engineMemory } = runtime
   const io = await targetFiles(runtime, plan)
   const engine = engineOptions(options)
   return runtime.withEngine(
@@ -58,10 +58,10 @@ export async function computeFiles(
       await using rows = await inSpan('read', { ...about, 'hindcast.input_rows': slice.inputRows }, () =>
         sliceRows(runtime, db, plan, slice, engine, {
           memory: {
-            partBytes: Math.min(partBytes * threads, partShare * memoryLimit),
+            partBytes: Math.min(partBytes * threads, partShare * engineMemory),
             // Only of one partition are shares tried next; halves have nearly as many tiles where windows look far back.
             ...(slice.partitions.length === 1
-              ? { tileBudget: { bytes: tileShare * memoryLimit, rows: slice.inputRows } }
+              ? { tileBudget: { bytes: tileShare * engineMemory, rows: slice.inputRows } }
               : {}),
           },
         }),
