@@ -3,7 +3,14 @@
  */
 import { inTurn, lapsOf, machine, markdown, runCase } from './measure.ts'
 
-const names = ['hot-key', 'hot-key-on-change', 'silent-year', 'ten-million-keys']
+const names = [
+  'hot-key',
+  'hot-key-on-change',
+  'hot-key-by-values',
+  'hot-key-known-late',
+  'silent-year',
+  'ten-million-keys',
+]
 
 const [runs = '1'] = process.argv.slice(2)
 const cases = await inTurn(Number(runs), new Map(names.map((name) => [name, () => runCase('extreme', name)] as const)))

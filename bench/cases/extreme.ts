@@ -12,8 +12,10 @@ import { backfill, importEvents } from '../backfill.ts'
 import { report, runCase } from '../measure.ts'
 
 interface Extreme {
-  /** SELECT of the events: key, at, amount, seller. */
+  /** SELECT of the events: key, at, amount, seller, channel, known. */
   readonly events: string
+  /** Whether events count from when they are known on: at once or up to an hour and a half late. */
+  readonly isLate?: boolean
   readonly view: string
   readonly from: string
   readonly to: string
@@ -22,7 +24,8 @@ interface Extreme {
 /** Events of a table of rows with a number `n`, spread evenly over a time. */
 const spread = (rows: string, key: string, from: string, seconds: number, of: number): string =>
   `SELECT CAST(${key} AS BIGINT) AS key, TIMESTAMPTZ '${from} 00:00:00+00' + to_microseconds(n * ${Math.floor((seconds * 1_000_000) / of)}) AS at,
-    CAST(hash(n) % 100000 AS DECIMAL(9, 2)) / 100 AS amount, CAST(hash(n + 1) % 1000 AS BIGINT) AS seller FROM ${rows}`
+    CAST(hash(n) % 100000 AS DECIMAL(9, 2)) / 100 AS amount, CAST(hash(n + 1) % 1000 AS BIGINT) AS seller,
+    CAST(hash(n + 2) % 4 AS VARCHAR) AS channel, "at" + to_microseconds(CAST(hash(n + 3) % 4 * 1800000000 AS BIGINT)) AS known FROM ${rows}`
 
 const day = 86_400
 const features = `items: count({ over }), amount_sum: sum('amount', { over }), amount_avg: avg('amount', { over }), amount_max: max('amount', { over }),
@@ -45,6 +48,21 @@ const extremes: Readonly<Record<string, Extreme>> = {
     from: '2024-01-01',
     to: '2024-01-31',
   },
+  'hot-key-by-values': {
+    events: hotKey,
+    view: `every: '1d', rows: 'on_change', features: { by_channel: avg('amount', { over, by: 'channel' }), top_sellers: topK('seller', 3, { over }),
+      some_sellers: collectDistinct('seller', { over, limit: 10 }) }`,
+    from: '2024-01-15',
+    to: '2024-01-31',
+  },
+  'hot-key-known-late': {
+    events: hotKey,
+    isLate: true,
+    view: `every: '1d', rows: 'on_change', features: { ${features}, last_sellers: lastK('seller', 5, { over }), top_seller: mode('seller', { over }),
+      amount_p90: quantile('amount', 0.9, { over: ['1d'] }) }`,
+    from: '2024-01-15',
+    to: '2024-01-31',
+  },
   /** Two years of a thousand keys, between them one without any event. */
   'silent-year': {
     events: `${spread('(SELECT unnest(range(1000000)) AS n)', 'n % 1000', '2021-01-01', 365 * day, 1_000_000)}
@@ -61,13 +79,13 @@ const extremes: Readonly<Record<string, Extreme>> = {
   },
 }
 
-const definition = (view: string): string => `
-import { avg, count, countDistinct, entity, featureView, last, max, quantile, source, sum } from 'hindcast'
+const definition = ({ view, isLate = false }: Extreme): string => `
+import { avg, collectDistinct, count, countDistinct, entity, featureView, last, lastK, max, mode, quantile, source, sum, topK } from 'hindcast'
 const over = ['1d', '7d', '30d'] as const
 export const unlike = featureView({
   name: 'unlike',
   entity: entity({ name: 'thing', keys: { key: 'long' } }),
-  source: source({ name: 'events', table: 'raw.events', eventTime: 'at' }),
+  source: source({ name: 'events', table: 'raw.events', eventTime: 'at'${isLate ? ", knownTime: 'known'" : ''} }),
   ${view},
 })
 `
@@ -99,7 +117,7 @@ if (importInto !== undefined) {
   try {
     await writeFile(join(dir, 'hindcast.config.ts'), 'export default {}\n')
     await mkdir(join(dir, 'features'))
-    await writeFile(join(dir, 'features', 'unlike.ts'), definition(extreme.view))
+    await writeFile(join(dir, 'features', 'unlike.ts'), definition(extreme))
     await runCase('extreme', name, dir)
     const runtime = await openRuntime(await loadSettings(dir))
     const started = performance.now()
