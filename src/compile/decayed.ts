@@ -17,7 +17,7 @@ import { kindOf, rangeOf, valueColumn } from './inputs.ts'
 import { ifFinite, latestOf, nonFiniteOf, summed, type Partial, type Plan, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import type { Grid, Window } from './time-grid.ts'
-import { entry, mergedColumn, minus, type Scope } from './window-request.ts'
+import { entry, eventsWith, mergedColumn, minus, type Scope } from './window-request.ts'
 
 export const isDecayed = ({ aggregate }: FeatureDefinition): boolean =>
   aggregate === 'decayed_sum' || aggregate === 'decayed_avg'
@@ -243,9 +243,7 @@ export function decayedTable(
 WITH pieces AS MATERIALIZED (
   SELECT
 ${['    entity', `    ${time}`, `    ${periodOf('instant', decay)} AS period`, ...added.flatMap((one) => one.shares.map((share, index) => `    sum(${share}) AS ${one.columns[index]}`))].join(',\n')}
-  FROM events
-  JOIN ${scope.table('entities')} USING (${scope.keys.join(', ')})
-  WHERE ${valueColumn(input)} IS NOT NULL
+  ${eventsWith(valueColumn(input), scope)}
   GROUP BY entity, ${time}, period
 ),
 periods AS (

@@ -3,7 +3,7 @@ import { countAggregates, featureColumn, type FeatureDefinition } from '../defin
 import { decayedPlan, decayedTable, decayedTableName, hasManyPeriods, isDecayed } from './decayed.ts'
 import { distinctTable, distinctTableName, isListable, valueList } from './distinct.ts'
 import { entitiesTable } from './events.ts'
-import { frameGroups, framedTable, type FrameGroup } from './framed.ts'
+import { frameGroups, framedTable } from './framed.ts'
 import type { Inputs } from './inputs.ts'
 import {
   countAll,
@@ -117,7 +117,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
   const lists = unique(distinct.map((feature) => valueList(inputs.of(feature))))
   const listable = distinct.filter((feature) => isListable(inputs.of(feature), facts))
   const framed = plans.flatMap(({ feature, isFramed }) => (isFramed ? [feature] : []))
-  const groupsFor = (counts: TileCounts | null): FrameGroup[] => frameGroups(framed, counts, context, scope)
+  const framedCounts = unique(framed.map((feature) => countOf(inputs.of(feature))))
   const ofWindow = (text: string): Partial[] =>
     plans.flatMap(({ feature, partials }) => (feature.windows.includes(text) ? partials : []))
   const isOfTiles = (feature: FeatureDefinition, plan: Plan | null): boolean =>
@@ -138,7 +138,7 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       window,
       partials: unique(ofWindow(window.text).map(chosen)),
     }))
-    const groups = groupsFor(counts)
+    const groups = frameGroups(framed, counts, context, scope)
     const merging = mergingFor({ ...common, windows: ofPartials }, counts)
     const gathered = new Set(isAlone && merging.way === 'changes' && merging.isOfLists ? listable : [])
     const apart = distinct.filter((feature) => !gathered.has(feature))
@@ -214,10 +214,10 @@ export function featureSet(request: FeatureSetRequest, context: PlanContext): Fe
       {
         lists: lists.map(({ name }) => name),
         counts: countPartials.map(({ name }) => name),
-        framed: unique(framed.map((feature) => countOf(inputs.of(feature)))).map(({ name }) => name),
+        framed: framedCounts.map(({ name }) => name),
       },
     ),
-    reads: 1 + groupsFor(null).length + decayed.length,
+    reads: 1 + framedCounts.length + decayed.length,
     windowed,
     needsEvents,
     partials: [...ofTiles, ...unique(listable.map((feature) => valueList(inputs.of(feature))))],

@@ -4,8 +4,8 @@
  * An entity's events are numbered in their order, and a window is a stretch of these places. Where entities have few events or points, they are
  * a slice of a list of the entity's values. Elsewhere it would take its events times its points to copy the list. There, most frequent values are
  * ranked, see ranked.ts, and the others are the engine's window frames, for which it keeps a tree of each entity's values, so that a window costs
- * the logarithm of what it holds. Where events become known late, more is ranked, and quantiles are of lists always, for a frame has no condition
- * on its row.
+ * the logarithm of what it holds. Where events become known late, a window is no stretch: more is ranked, quantiles are found bit by bit, see
+ * nth-values.ts, and approximate distinct counts are of lists always.
  */
 import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { doubleOf } from './doubles.ts'
@@ -16,7 +16,7 @@ import { quoteIdentifier } from './quote.ts'
 import { rankedTable, rankingOf, type Ranking } from './ranked.ts'
 import type { Grid, Window } from './time-grid.ts'
 import { inOrder, ofNumbers, valueOf, type Call, type Edge, type OfEvent } from './window-calls.ts'
-import { frameBound, minus, namesOf, placesBefore, type Names, type Scope } from './window-request.ts'
+import { eventsWith, frameBound, minus, namesOf, placesBefore, type Names, type Scope } from './window-request.ts'
 import type { TileCounts } from './windowed.ts'
 
 /** Features whose values are taken from the same events, in the same way. */
@@ -130,9 +130,7 @@ function tableOf(
   return `CREATE TEMP TABLE ${table} AS
 WITH placed AS MATERIALIZED (
   SELECT ${placed.join(', ')}
-  FROM events
-  JOIN ${scope.table('entities')} USING (${scope.keys.join(', ')})
-  WHERE ${valueColumn(input)} IS NOT NULL
+  ${eventsWith(valueColumn(input), scope)}
 ),
 ends AS (SELECT entity, tile, max(place) AS place FROM placed GROUP BY entity, tile),
 points AS (

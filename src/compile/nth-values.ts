@@ -10,7 +10,7 @@ import { doubleOf } from './doubles.ts'
 import { kindOf, type Input } from './inputs.ts'
 import { floatLiteral, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
-import { mostValues, stays, type StaysRequest } from './stays.ts'
+import { codedValues, mostValues, stays, type StaysRequest } from './stays.ts'
 import { approxQuantile } from './window-calls.ts'
 import { namesOf } from './window-request.ts'
 
@@ -71,7 +71,7 @@ codes_found AS (
 ),
 numbers AS (
   SELECT ${['entity', 'place', ...numbers].join(', ')}
-  FROM codes_found, (SELECT list_select(list(value), list_grade_up(list(code))) AS coded_values FROM codes)
+  FROM codes_found, ${codedValues}
 )
 SELECT
 ${['  entity', '  point', ...columns].join(',\n')}

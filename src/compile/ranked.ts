@@ -9,7 +9,7 @@ import type { Input } from './inputs.ts'
 import type { PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { segmentTree } from './segments.ts'
-import { mostValues, stays, type StaysRequest } from './stays.ts'
+import { codedValues, mostValues, stays, type StaysRequest } from './stays.ts'
 import { namesOf } from './window-request.ts'
 
 export interface Ranking {
@@ -77,7 +77,7 @@ ${columns.map((column) => `    ${column}`).join(',\n')}
 )
 SELECT
 ${['  entity', '  point', ...values].join(',\n')}
-FROM foremost, (SELECT list_select(list(value), list_grade_up(list(code))) AS coded_values FROM codes)`
+FROM foremost, ${codedValues}`
 }
 
 /** @param scores SQL of a list, the greatest first */

@@ -3,7 +3,7 @@ import { valueColumn, type Input } from './inputs.ts'
 import { withoutMinusZero, type PlanContext } from './partials.ts'
 import { pointsWith } from './segments.ts'
 import type { Grid, Window } from './time-grid.ts'
-import { namesOf, placesBefore, type Scope } from './window-request.ts'
+import { eventsWith, namesOf, placesBefore, type Scope } from './window-request.ts'
 
 /** A slice has fewer events. */
 export const mostValues = 2 ** 32
@@ -36,9 +36,7 @@ export function stays(request: StaysRequest, { facts, order }: PlanContext): str
   const places = placesBefore(ends, 'coded')
   const value = `${withoutMinusZero(valueColumn(input), input, facts)} AS value`
   const event = ['entity', 'tile', ...(hasLateEvents ? ['seen'] : []), value].join(', ')
-  const found = `FROM events
-  JOIN ${scope.table('entities')} USING (${scope.keys.join(', ')})
-  WHERE ${valueColumn(input)} IS NOT NULL`
+  const found = eventsWith(valueColumn(input), scope)
   const byTime = [...order.fields.map(({ sql }) => sql), valueColumn(input)].join(', ')
   const coded =
     of === 'events'
@@ -85,6 +83,9 @@ ${perWindow(({ index, from, until }) => `SELECT entity, ${index} AS window_index
       )
 }`
 }
+
+/** SQL of one row, of `coded_values`, the values of `codes` in the order of their codes. */
+export const codedValues = '(SELECT list_select(list(value), list_grade_up(list(code))) AS coded_values FROM codes)'
 
 /** A value's events come and go: their number is the running sum of the changes. */
 function staysOfValues(of: 'values' | 'counts' | 'changes', changes: string): string {

@@ -69,7 +69,11 @@ export function valueOf(
     case 'last_k':
       return take(plainValue, { ...all, edge: { of: 'last', k }, ofList: (values) => `${values}[-${k}:]` })
     case 'collect_distinct': {
-      const least = take(value, { ...all, ofList: (list) => `list_sort(list_distinct(${list}))[1:${k}]` })
+      const different = take(value, {
+        ofFrame: (of) => `list(DISTINCT ${of})`,
+        ofList: (values) => `list_distinct(${values})`,
+      })
+      const least = `list_sort(${different})[1:${k}]`
       return isFloat ? `list_transform(${least}, lambda e: e.v)` : least
     }
     case 'approx_count_distinct':

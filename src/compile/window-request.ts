@@ -34,6 +34,11 @@ export interface WindowRequest {
   readonly points: 'events' | 'any'
 }
 
+/** SQL of the events with a value, and their entities' numbers. @param value column of `events` */
+export const eventsWith = (value: string, { keys, table }: Scope): string => `FROM events
+  JOIN ${table('entities')} USING (${keys.join(', ')})
+  WHERE ${value} IS NOT NULL`
+
 /** SQL of the point at which a tile's events enter a window. */
 export const entry = (by: bigint, hasLateEvents: boolean, tile = 'tile'): string =>
   hasLateEvents ? `greatest(${tile} + ${by}, seen + 1)` : `${tile} + ${by}`
