@@ -58,12 +58,14 @@ export async function checkDefinition(
     })
   }
 
+  const boundColumns = new Map<string, PrimitiveType>()
   const argumentType = async (argument: ArgumentDefinition, place: Place): Promise<Found> => {
     if (argument.kind === 'sql')
       return { type: await typeOfSql(argument.sql, source, place), shown: argument.sql, place }
     const at: Place = { ...place, column: argument.name }
     requireColumn(source, argument.name, at, refuse)
-    const bound = await typeOfSql(quoteIdentifier(argument.name), source, at)
+    const bound = boundColumns.get(argument.name) ?? (await typeOfSql(quoteIdentifier(argument.name), source, at))
+    boundColumns.set(argument.name, bound)
     // As its table has it: the engine reads some types as others.
     const own = source.columns.get(argument.name)
     return { type: typeof own === 'string' ? own : bound, shown: argument.name, place: at }

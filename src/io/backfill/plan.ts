@@ -13,6 +13,7 @@ import { outputSchema, sourceTable, viewFingerprint, type ViewDefinition } from 
 import { evolveSchema, partitionPath, qualifiedName, type Schema } from '../../iceberg/index.ts'
 import { gridStep, partitionsOf, reachesOf } from '../../plan/index.ts'
 import { checkDefinition } from '../check-definition.ts'
+import type { DuckDb } from '../duckdb.ts'
 import { findView, loadDefinitions } from '../project.ts'
 import { claimRun, runsFolder, sha256, toJsonBytes } from '../run-store.ts'
 import type { Runtime } from '../runtime.ts'
@@ -87,7 +88,10 @@ export function requirePlanned({ summary }: BackfillPlan, { planHash }: Backfill
  * them. Changes nothing, and belongs to no run yet.
  * @throws REQUEST_INVALID, VIEW_NOT_FOUND, DEFINITION_INVALID, TABLE_NOT_FOUND: each before anything was written
  */
-export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<BackfillPlan> {
+export const makePlan = (runtime: Runtime, input: BackfillInput): Promise<BackfillPlan> =>
+  runtime.besideEngine((opening) => planWith(runtime, input, opening))
+
+async function planWith(runtime: Runtime, input: BackfillInput, opening: Promise<DuckDb>): Promise<BackfillPlan> {
   const { config } = runtime.settings
   const definitions = await loadDefinitions(runtime.settings)
   const { definition, file } = findView(definitions, input.view)
@@ -103,11 +107,13 @@ export async function makePlan(runtime: Runtime, input: BackfillInput): Promise<
     throw new HindcastError('INVARIANT_VIOLATED', 'a range without partitions')
   const events = { from: eventsOf(first).from, to: last.to }
   const [{ checked, engine }, { files, scan, nullEventTimes }] = await besideEachOther(
-    () =>
-      runtime.withEngine(async (db) => ({
+    async () => {
+      const db = await opening
+      return {
         checked: await checkDefinition(db, definition, source.schema, file, dimensionSchemas(pinned)),
         engine: await engineVersion(db),
-      })),
+      }
+    },
     (signal) => sourceFiles(runtime, source, events, signal),
   )
   const wanted = outputSchema(definition, source.schema, checked.expressionTypes)
@@ -295,7 +301,7 @@ async function besideEachOther<A, B>(
   }
 }
 
-async function engineVersion(db: { rows<T>(sql: string): Promise<T[]> }): Promise<string> {
+async function engineVersion(db: DuckDb): Promise<string> {
   const [row] = await db.rows<{ version: string }>('SELECT version() AS version')
   return `duckdb ${row?.version ?? 'unknown'}`
 }
