@@ -59,7 +59,7 @@ const extremes: Readonly<Record<string, Extreme>> = {
     events: hotKey,
     isLate: true,
     view: `every: '1d', rows: 'on_change', features: { ${features}, last_sellers: lastK('seller', 5, { over }), top_seller: mode('seller', { over }),
-      amount_p90: quantile('amount', 0.9, { over: ['1d'] }) }`,
+      about_sellers: approxCountDistinct('seller', { over }), amount_p90: quantile('amount', 0.9, { over: ['1d'] }) }`,
     from: '2024-01-15',
     to: '2024-01-31',
   },
@@ -80,7 +80,7 @@ const extremes: Readonly<Record<string, Extreme>> = {
 }
 
 const definition = ({ view, isLate = false }: Extreme): string => `
-import { avg, collectDistinct, count, countDistinct, entity, featureView, last, lastK, max, mode, quantile, source, sum, topK } from 'hindcast'
+import { approxCountDistinct, avg, collectDistinct, count, countDistinct, entity, featureView, last, lastK, max, mode, quantile, source, sum, topK } from 'hindcast'
 const over = ['1d', '7d', '30d'] as const
 export const unlike = featureView({
   name: 'unlike',

@@ -5,7 +5,7 @@
  * a slice of a list of the entity's values. Elsewhere it would take its events times its points to copy the list. There, most frequent values are
  * ranked, see ranked.ts, and the others are the engine's window frames, for which it keeps a tree of each entity's values, so that a window costs
  * the logarithm of what it holds. Where events become known late, a window is no stretch: more is ranked, quantiles are found bit by bit, see
- * nth-values.ts, and approximate distinct counts are of lists always.
+ * nth-values.ts, and approximate distinct counts from their sketches' registers, see sketched.ts.
  */
 import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { doubleOf } from './doubles.ts'
@@ -14,6 +14,7 @@ import { nthValuesTable } from './nth-values.ts'
 import { withoutMinusZero, type EventField, type PlanContext } from './partials.ts'
 import { quoteIdentifier } from './quote.ts'
 import { rankedTable, rankingOf, type Ranking } from './ranked.ts'
+import { sketchedTable } from './sketched.ts'
 import type { Grid, Window } from './time-grid.ts'
 import { inOrder, ofNumbers, valueOf, type Call, type Edge, type OfEvent } from './window-calls.ts'
 import { eventsWith, frameBound, minus, namesOf, placesBefore, type Names, type Scope } from './window-request.ts'
@@ -24,7 +25,7 @@ export interface FrameGroup {
   readonly table: string
   readonly input: Input
   readonly features: readonly FeatureDefinition[]
-  readonly way: 'lists' | 'frames' | 'nth values' | Ranking
+  readonly way: 'lists' | 'frames' | 'nth values' | 'sketches' | Ranking
 }
 
 /** Up to how many times each value is copied, at which lists take as long as frames. */
@@ -43,7 +44,7 @@ export function frameGroups(
     const ranking = rankingOf(feature, context)
     if (ranking !== null) return ranking
     if (!context.order.hasLateEvents) return 'frames'
-    return ofNumbers.has(feature.aggregate) ? 'nth values' : 'lists'
+    return ofNumbers.has(feature.aggregate) ? 'nth values' : 'sketches'
   }
   return [...Map.groupBy(features, (feature) => context.inputs.of(feature))]
     .flatMap(([input, all]) =>
@@ -83,6 +84,7 @@ export function framedTable(request: FrameRequest, context: PlanContext): string
   const { group, ...common } = request
   const { way, ...ofGroup } = group
   if (way === 'nth values') return nthValuesTable({ ...ofGroup, ...common }, context)
+  if (way === 'sketches') return [sketchedTable({ ...ofGroup, ...common }, context)]
   if (way === 'lists' || way === 'frames') return [tableOf(request, way === 'lists' ? byLists : byFrames, context)]
   return [rankedTable({ ...ofGroup, ...common, ranking: way }, context)]
 }

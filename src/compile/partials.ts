@@ -280,7 +280,7 @@ export const spreads: ReadonlySet<string> = new Set(['variance', 'stddev'])
 export const isSpreadOfDoubles = (feature: FeatureDefinition, { inputs, facts }: PlanContext): boolean =>
   spreads.has(feature.aggregate) && countsAsDouble(kindOf(inputs.of(feature), facts))
 
-const isFloat = (input: Input, facts: EventFacts): boolean => kindOf(input, facts).kind === 'float'
+export const isFloat = (input: Input, facts: EventFacts): boolean => kindOf(input, facts).kind === 'float'
 
 /** Adding infinities gives a NaN of another sign than reading one. */
 const withOneNaN = (sql: string): string => `CASE WHEN isnan(${sql}) THEN CAST('NaN' AS DOUBLE) ELSE ${sql} END`

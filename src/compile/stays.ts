@@ -17,6 +17,8 @@ export interface StaysRequest {
    * Instead of stays, there can be the `changes` of the values' numbers.
    */
   readonly of: 'events' | 'values' | 'counts' | 'changes'
+  /** SQL over `events` of what counts as an event's value; the input's unless given. */
+  readonly value?: string
   readonly windows: readonly string[]
 }
 
@@ -34,7 +36,7 @@ export function stays(request: StaysRequest, { facts, order }: PlanContext): str
     ...pointsWith(grid.windows.get(text) as Window, { ends, relation: 'coded', grid, hasLateEvents }),
   }))
   const places = placesBefore(ends, 'coded')
-  const value = `${withoutMinusZero(valueColumn(input), input, facts)} AS value`
+  const value = `${request.value ?? withoutMinusZero(valueColumn(input), input, facts)} AS value`
   const event = ['entity', 'tile', ...(hasLateEvents ? ['seen'] : []), value].join(', ')
   const found = eventsWith(valueColumn(input), scope)
   const byTime = [...order.fields.map(({ sql }) => sql), valueColumn(input)].join(', ')

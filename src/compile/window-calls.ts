@@ -1,8 +1,8 @@
 /** What SQL the aggregates are that need all values of a window, over frames of the window's events and over lists of them. */
 import { HindcastError } from '../contract/index.ts'
 import { DEFAULT_ERROR, type FeatureDefinition } from '../definition/index.ts'
-import { kindOf } from './inputs.ts'
-import { floatLiteral, type PlanContext } from './partials.ts'
+import type { EventFacts, Input } from './inputs.ts'
+import { floatLiteral, isFloat, type PlanContext } from './partials.ts'
 
 /** Those that take the event's value as a double, `number`; others its `value`. */
 export const ofNumbers: ReadonlySet<string> = new Set(['quantile', 'approx_quantile'])
@@ -38,6 +38,10 @@ const call = (name: string, argument?: number | string): Call => {
 /** All of them, in their order. */
 const all: Call = { ofFrame: (of) => `list(${of})`, ofList: (values) => values }
 
+/** The engine's histograms and distinct values of plain doubles take NaN for another value; in structs they tell them apart. @param value SQL */
+export const hashable = (value: string, input: Input, facts: EventFacts): string =>
+  isFloat(input, facts) ? `{v: ${value}}` : value
+
 /** SQL of a feature's value, null for a window without values. @param take SQL of an aggregate */
 export function valueOf(
   feature: FeatureDefinition,
@@ -45,12 +49,11 @@ export function valueOf(
   context: PlanContext,
 ): string {
   const { aggregate, k = 1, quantile = 0.5 } = feature
-  const isFloat = kindOf(context.inputs.of(feature), context.facts).kind === 'float'
   const number: OfEvent = (field) => field('number')
   const plainValue: OfEvent = (field) => field('value')
-  // The engine's histograms and distinct values of plain doubles take NaN for another value; in structs they tell them apart.
-  const value: OfEvent = isFloat ? (field) => `{v: ${field('value')}}` : plainValue
-  const plain = isFloat ? '.v' : ''
+  const input = context.inputs.of(feature)
+  const value: OfEvent = (field) => hashable(field('value'), input, context.facts)
+  const plain = isFloat(input, context.facts) ? '.v' : ''
   switch (aggregate) {
     case 'quantile':
       // 0.0 + -0.0 is 0.0: which of two equal zeros a sort puts first must not show.
@@ -74,7 +77,7 @@ export function valueOf(
         ofList: (values) => `list_distinct(${values})`,
       })
       const least = `list_sort(${different})[1:${k}]`
-      return isFloat ? `list_transform(${least}, lambda e: e.v)` : least
+      return plain !== '' ? `list_transform(${least}, lambda e: e.v)` : least
     }
     case 'approx_count_distinct':
       return `CAST(${take(value, call('approx_count_distinct'))} AS BIGINT)`
