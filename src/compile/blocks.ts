@@ -6,6 +6,7 @@
  * tiles. Written the other way round: a block belongs to the rows whose window holds it but not the whole block of the next size around it.
  */
 import { quoteIdentifier } from './quote.ts'
+import { plus } from './time-grid.ts'
 import { entry, mergedColumn, type WindowRequest } from './window-request.ts'
 
 /** Blocks of one size that make up one of the next. */
@@ -58,8 +59,8 @@ export function windowedByBlocks(
   const points = (low: string, high: string): string => `range(greatest(${low}, ${first}), least(${high}, ${end}))`
   const parent = `piece // (${fanout} * size) * (${fanout} * size)`
   const unnested = windows.map(({ window: { width, offset } }, index) => {
-    const from = `piece + size + ${offset}`
-    const parentFits = `${parent} + ${fanout} * size + ${offset}`
+    const from = plus('piece + size', offset)
+    const parentFits = plus(`${parent} + ${fanout} * size`, offset)
     // After the window's last point that holds the block's first tile.
     const to = width === null ? `${end}` : `piece + ${width + offset + 1n}`
     const parentLeaves = width === null ? null : `${parent} + ${width + offset + 1n}`

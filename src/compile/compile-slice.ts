@@ -176,8 +176,18 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     throw new HindcastError('INVARIANT_VIOLATED', 'a feature of events is to be made from kept tiles')
   const bucketed = inputs.buckets.map((bucket) => {
     const own = bucketScope(keys, bucket)
+    const texts = new Set(bucket.features.flatMap(({ windows }) => windows))
+    const windows = new Map([...grid.windows].filter(([text]) => texts.has(text)))
     const values = featureSet(
-      { ...common, scope: own, features: bucket.features, isCounted: true, isAlone: false, tiles: 'made' },
+      {
+        ...common,
+        grid: { ...grid, windows },
+        scope: own,
+        features: bucket.features,
+        isCounted: true,
+        isAlone: false,
+        tiles: 'made',
+      },
       context,
     )
     const timed = values.windowed(null).columns.find(({ atTime }) => atTime !== null)

@@ -51,6 +51,12 @@ export interface Grid {
   pointFrom(instant: Micros): bigint
 }
 
+/** SQL of a number that is greater by so much. */
+export function plus(sql: string, by: bigint): string {
+  if (by === 0n) return sql
+  return by < 0n ? `${sql} - ${-by}` : `${sql} + ${by}`
+}
+
 /** Instants are of the years 1 to 9999. */
 export const beginning = -62_135_596_800_000_000n
 /** A whole day, the last that there is. */
@@ -253,10 +259,6 @@ export function timeGrid(
   const windows = windowsOf(definition, calendar, range.rowWindows)
   const { first, end, events } = points(calendar, reach(definition, windows.values()), range)
   const base = floorDiv(calendar.atOrBefore(events.from), alignment) * alignment
-  const shifted = (ordinal: string): string => {
-    if (base === 0n) return ordinal
-    return base < 0n ? `${ordinal} + ${-base}` : `${ordinal} - ${base}`
-  }
   return {
     first: first - base,
     end: end - base,
@@ -268,8 +270,8 @@ export function timeGrid(
     windows,
     longest: (tiles) => calendar.longest(tiles),
     describe: calendar.describe,
-    tileOf: (micros) => shifted(calendar.tileOf(micros)),
+    tileOf: (micros) => plus(calendar.tileOf(micros), -base),
     pointFrom: (instant) => calendar.atOrBefore(instant - 1n) + 1n - base,
-    timeOf: (point) => calendar.timeOf(base < 0n ? `${point} - ${-base}` : `${point} + ${base}`),
+    timeOf: (point) => calendar.timeOf(plus(point, base)),
   }
 }

@@ -1,5 +1,5 @@
 import type { Partial } from './partials.ts'
-import type { Grid, Window } from './time-grid.ts'
+import { plus, type Grid, type Window } from './time-grid.ts'
 
 /** Name of a partial's column over one window. */
 export const mergedColumn = ({ name }: Partial, window: string): string => `${name} over ${window}`
@@ -50,7 +50,7 @@ export const back = (windows: readonly Window[]): bigint | null =>
     return width + offset > most ? width + offset : most
   }, 0n)
 
-export const minus = (sql: string, value: bigint): string => (value === 0n ? sql : `${sql} - ${value}`)
+export const minus = (sql: string, value: bigint): string => plus(sql, -value)
 
 /**
  * WHERE of the tiles that some window holds, of a part of the slice: others would be in the way.

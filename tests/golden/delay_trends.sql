@@ -73,7 +73,7 @@ points AS NOT MATERIALIZED (SELECT * EXCLUDE (point, next_point), unnest(range(p
 feature_columns AS NOT MATERIALIZED (
   SELECT
     key_1 AS "origin",
-    make_timestamptz((point + 0) * 86400000000) AS feature_time,
+    make_timestamptz((point) * 86400000000) AS feature_time,
     value_1 AS "days_2d",
     value_2 AS "delay_max_2d",
     value_3 AS "delay_max_2d_offset_1d"

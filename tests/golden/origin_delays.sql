@@ -80,11 +80,11 @@ SELECT 16 AS size, * FROM blocks_16;
 
 CREATE TEMP TABLE windowed AS
 WITH held AS (
-  SELECT blocks.*, 0 AS window_index, unnest(CASE WHEN 4 * size <= 1 THEN range(greatest(piece + size + 0, 11354), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 2, 11354), least(piece + 2, 11356)) ELSE range(greatest(piece + size + 0, 11354), least(piece + 2, 11356)) END) AS point FROM blocks WHERE size <= 1
+  SELECT blocks.*, 0 AS window_index, unnest(CASE WHEN 4 * size <= 1 THEN range(greatest(piece + size, 11354), least(piece // (4 * size) * (4 * size) + 4 * size, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 2, 11354), least(piece + 2, 11356)) ELSE range(greatest(piece + size, 11354), least(piece + 2, 11356)) END) AS point FROM blocks WHERE size <= 1
   UNION ALL
-  SELECT blocks.*, 1 AS window_index, unnest(CASE WHEN 4 * size <= 7 THEN range(greatest(piece + size + 0, 11354), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 8, 11354), least(piece + 8, 11356)) ELSE range(greatest(piece + size + 0, 11354), least(piece + 8, 11356)) END) AS point FROM blocks WHERE size <= 7
+  SELECT blocks.*, 1 AS window_index, unnest(CASE WHEN 4 * size <= 7 THEN range(greatest(piece + size, 11354), least(piece // (4 * size) * (4 * size) + 4 * size, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 8, 11354), least(piece + 8, 11356)) ELSE range(greatest(piece + size, 11354), least(piece + 8, 11356)) END) AS point FROM blocks WHERE size <= 7
   UNION ALL
-  SELECT blocks.*, 2 AS window_index, unnest(CASE WHEN 4 * size <= 28 THEN range(greatest(piece + size + 0, 11354), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 29, 11354), least(piece + 29, 11356)) ELSE range(greatest(piece + size + 0, 11354), least(piece + 29, 11356)) END) AS point FROM blocks WHERE size <= 28
+  SELECT blocks.*, 2 AS window_index, unnest(CASE WHEN 4 * size <= 28 THEN range(greatest(piece + size, 11354), least(piece // (4 * size) * (4 * size) + 4 * size, 11356)) || range(greatest(piece // (4 * size) * (4 * size) + 29, 11354), least(piece + 29, 11356)) ELSE range(greatest(piece + size, 11354), least(piece + 29, 11356)) END) AS point FROM blocks WHERE size <= 28
 )
 SELECT
   entity,
@@ -174,7 +174,7 @@ points AS NOT MATERIALIZED (SELECT * EXCLUDE (point, next_point), unnest(range(p
 feature_columns AS NOT MATERIALIZED (
   SELECT
     key_1 AS "origin",
-    make_timestamptz((point + 0) * 86400000000) AS feature_time,
+    make_timestamptz((point) * 86400000000) AS feature_time,
     value_1 AS "departures_1d",
     value_2 AS "departures_7d",
     value_3 AS "departures_28d",

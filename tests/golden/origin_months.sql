@@ -139,13 +139,13 @@ SELECT 262144 AS size, * FROM blocks_262144;
 
 CREATE TEMP TABLE windowed AS
 WITH held AS (
-  SELECT blocks.*, 0 AS window_index, unnest(CASE WHEN 4 * size <= 1 THEN range(greatest(piece + size + 0, 262517), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 262520)) || range(greatest(piece // (4 * size) * (4 * size) + 2, 262517), least(piece + 2, 262520)) ELSE range(greatest(piece + size + 0, 262517), least(piece + 2, 262520)) END) AS point FROM blocks WHERE size <= 1
+  SELECT blocks.*, 0 AS window_index, unnest(CASE WHEN 4 * size <= 1 THEN range(greatest(piece + size, 262517), least(piece // (4 * size) * (4 * size) + 4 * size, 262520)) || range(greatest(piece // (4 * size) * (4 * size) + 2, 262517), least(piece + 2, 262520)) ELSE range(greatest(piece + size, 262517), least(piece + 2, 262520)) END) AS point FROM blocks WHERE size <= 1
   UNION ALL
   SELECT blocks.*, 1 AS window_index, unnest(CASE WHEN 4 * size <= 1 THEN range(greatest(piece + size + 1, 262517), least(piece // (4 * size) * (4 * size) + 4 * size + 1, 262520)) || range(greatest(piece // (4 * size) * (4 * size) + 3, 262517), least(piece + 3, 262520)) ELSE range(greatest(piece + size + 1, 262517), least(piece + 3, 262520)) END) AS point FROM blocks WHERE size <= 1
   UNION ALL
-  SELECT blocks.*, 2 AS window_index, unnest(CASE WHEN size < 262144 THEN range(greatest(piece + size + 0, 262517), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 262520)) ELSE range(greatest(piece + size + 0, 262517), least(262520, 262520)) END) AS point FROM blocks
+  SELECT blocks.*, 2 AS window_index, unnest(CASE WHEN size < 262144 THEN range(greatest(piece + size, 262517), least(piece // (4 * size) * (4 * size) + 4 * size, 262520)) ELSE range(greatest(piece + size, 262517), least(262520, 262520)) END) AS point FROM blocks
   UNION ALL
-  SELECT blocks.*, 3 AS window_index, unnest(CASE WHEN 4 * size <= 2 THEN range(greatest(piece + size + 0, 262517), least(piece // (4 * size) * (4 * size) + 4 * size + 0, 262520)) || range(greatest(piece // (4 * size) * (4 * size) + 3, 262517), least(piece + 3, 262520)) ELSE range(greatest(piece + size + 0, 262517), least(piece + 3, 262520)) END) AS point FROM blocks WHERE size <= 2
+  SELECT blocks.*, 3 AS window_index, unnest(CASE WHEN 4 * size <= 2 THEN range(greatest(piece + size, 262517), least(piece // (4 * size) * (4 * size) + 4 * size, 262520)) || range(greatest(piece // (4 * size) * (4 * size) + 3, 262517), least(piece + 3, 262520)) ELSE range(greatest(piece + size, 262517), least(piece + 3, 262520)) END) AS point FROM blocks WHERE size <= 2
 )
 SELECT
   entity,

@@ -103,7 +103,7 @@ feature_columns AS NOT MATERIALIZED (
   SELECT
     key_1 AS "to_region",
     key_2 AS "from_name",
-    make_timestamptz((point + 0) * 86400000000) AS feature_time,
+    make_timestamptz((point) * 86400000000) AS feature_time,
     value_1 AS "departures_7d",
     value_2 AS "delay_avg_7d",
     value_3 AS "delay_max_7d"

@@ -121,7 +121,7 @@ feature_columns AS NOT MATERIALIZED (
   SELECT
     key_1 AS "origin",
     key_2 AS "destination",
-    make_timestamptz((point + 0) * 86400000000) AS feature_time,
+    make_timestamptz((point) * 86400000000) AS feature_time,
     value_1 AS "departures_7d",
     value_2 AS "departures_28d",
     value_3 AS "delay_avg_7d",

@@ -1,4 +1,4 @@
-/** The views of the design's section 5, and one each of months, of a view's rows and of joined columns, over flights as the import leaves them: the event time is a timestamp without a zone. */
+/** The views of the design's section 5, and one each of months, of a view's rows, of joined columns, of buckets and most frequent values, and of rows that follow events, over flights as the import leaves them: the event time is a timestamp without a zone. */
 import {
   avg,
   canonicalView,
@@ -13,6 +13,8 @@ import {
   source,
   sql,
   stddev,
+  sum,
+  topK,
   type ViewDefinition,
 } from '../../src/definition/index.ts'
 import type { Schema } from '../../src/iceberg/index.ts'
@@ -102,6 +104,29 @@ const originMonths = featureView({
   },
 })
 
+const originMix = featureView({
+  name: 'origin_mix',
+  entity: entity({ name: 'origin', keys: { origin: 'string' } }),
+  source: flights,
+  every: '1d',
+  features: {
+    delay_avg: avg('delay', { over: ['7d'], by: 'destination' }),
+    busiest: topK('destination', 3, { over: ['7d', '28d'] }),
+  },
+})
+
+const routeChanges = featureView({
+  name: 'route_changes',
+  entity: entity({ name: 'route', keys: { origin: 'string', destination: 'string' } }),
+  source: flights,
+  every: '1d',
+  rows: 'on_change',
+  features: {
+    departures: count({ over: ['7d'] }),
+    delay_sum: sum('delay', { over: ['7d'] }),
+  },
+})
+
 const delayTrends = featureView({
   name: 'delay_trends',
   entity: entity({ name: 'origin', keys: { origin: 'string' } }),
@@ -128,9 +153,9 @@ const twoDays = ['2001-02-01', '2001-02-03'] as const
 
 const delayTypes = { 'feature:delay_max': 'long' } as const
 
-const overFlights: readonly GoldenView[] = [originDelays, routeDelays].map((view) => {
+const overFlights: readonly GoldenView[] = [originDelays, routeDelays, originMix, routeChanges].map((view) => {
   const definition = canonicalView(view)
-  const types = { ...delayTypes, 'feature:last_delay': 'long', 'derived:late_share_7d': 'double' } as const
+  const types = { ...delayTypes, 'feature:last_delay': 'long', 'feature:busiest': 'string', 'feature:delay_sum': 'long', 'derived:late_share_7d': 'double' } as const
   const shape = outputSchema(definition, flightsSchema, types)
   return { definition, sourceSchema: flightsSchema, outputSchema: shape, slice: twoDays }
 })
