@@ -3,7 +3,7 @@
  * snapshot, against DuckDB SQL written by hand that reads the same Parquet and writes the same rows as a Parquet file a day, and audits nothing.
  * Two threads each, each run in a process of its own, in turn.
  * Usage: node bench/tpch.ts [--scale 1] [--money decimal|double] [--from 1995-01-01] [--days 30,365] [--runs 3]
- *   [--by-hand changes,straight,partitioned] [--verify]
+ *   [--warm-up 0] [--by-hand changes,straight,partitioned] [--verify]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1995-01-01' },
     days: { type: 'string', default: '30' },
     runs: { type: 'string', default: '3' },
+    'warm-up': { type: 'string', default: '0' },
     'by-hand': { type: 'string', default: 'changes' },
     verify: { type: 'boolean', default: false },
   },
@@ -49,6 +50,7 @@ for (const days of values.days.split(',')) {
       money,
       from,
       days,
+      values['warm-up'],
       ...(kept === undefined ? [] : [join(folder, kept)]),
     ]
     if (values.verify) await verify(args)
