@@ -183,7 +183,7 @@ test('a schedule and its runs', async () => {
     namespace: temporal.namespace,
     scheduleId: 'nightly',
   })
-  expect(readableIn(textsOf(described), ['secret_view', lag, 'every 1d', '"lag"'])).toEqual([])
+  expect(readableIn(textsOf(described), ['secret_view', lag, 'every 1d', 'lag'])).toEqual([])
 
   const at = new Date('2024-01-10T12:00:00Z')
   const overlap = 'ALLOW_ALL'

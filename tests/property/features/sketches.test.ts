@@ -46,7 +46,7 @@ test.each([2, 30, 700, 100_000])('of %i values, every window counts as many as t
   await db.run(`CREATE TABLE source_rows AS
     SELECT CASE WHEN n % 10 = 0 THEN 'rare' ELSE 'busy' END AS key, event, event + to_microseconds(CAST(hash(n) % ${30n * hour} AS BIGINT)) AS known,
       CASE WHEN n % 11 > 0 THEN CAST(${value} AS BIGINT) END AS whole, 'text ' || ${value} AS text, sin(${value}) AS real,
-      CAST(${value} AS DECIMAL(9, 2)) / 8 AS money
+      CAST(CAST(${value} AS DOUBLE) / 4 AS DECIMAL(9, 2)) AS money
     FROM (SELECT n, make_timestamptz(${start} + CAST(hash(n + 1) % ${200n * hour} AS BIGINT)) AS event FROM range(4000) AS numbers(n))`)
   const output = columns.flatMap((name) => Object.keys(windows).map((window) => `${name}_${window}`))
   const outputSchema = schemaOf({
