@@ -5,6 +5,7 @@
 import type { WindowedSet } from './feature-set.ts'
 import type { Bucket } from './inputs.ts'
 import { quoteIdentifier } from './quote.ts'
+import type { Grid } from './time-grid.ts'
 import type { Scope } from './window-request.ts'
 
 export const bucketScope = (keys: readonly string[], { column }: Bucket): Scope => ({
@@ -15,6 +16,12 @@ export const bucketScope = (keys: readonly string[], { column }: Bucket): Scope 
   FROM windowed
   JOIN entities USING (entity)
   JOIN ${column}_entities USING (${keys.join(', ')})`,
+})
+
+/** The grid with the windows of the bucket's features: over others, its values would be merged for nothing. */
+export const bucketGrid = (grid: Grid, { features }: Bucket): Grid => ({
+  ...grid,
+  windows: new Map([...grid.windows].filter(([text]) => features.some(({ windows }) => windows.includes(text)))),
 })
 
 export const bucketTableName = ({ column }: Bucket): string => `${column}_maps`

@@ -1,7 +1,7 @@
 import { HindcastError, type Micros } from '../contract/index.ts'
 import { featureColumn, type FeatureDefinition, type ViewDefinition } from '../definition/index.ts'
 import type { Schema } from '../iceberg/index.ts'
-import { bucketScope, bucketTable, bucketTableName } from './buckets.ts'
+import { bucketGrid, bucketScope, bucketTable, bucketTableName } from './buckets.ts'
 import { eventOrder, eventsSelect, keyColumns, rejectedQuery, type EntityShare } from './events.ts'
 import { spreadMacros } from './exact-spreads.ts'
 import { exactSumMacros } from './exact-sums.ts'
@@ -176,12 +176,10 @@ export function compileSlice(definition: ViewDefinition, range: SliceRange, fact
     throw new HindcastError('INVARIANT_VIOLATED', 'a feature of events is to be made from kept tiles')
   const bucketed = inputs.buckets.map((bucket) => {
     const own = bucketScope(keys, bucket)
-    const texts = new Set(bucket.features.flatMap(({ windows }) => windows))
-    const windows = new Map([...grid.windows].filter(([text]) => texts.has(text)))
     const values = featureSet(
       {
         ...common,
-        grid: { ...grid, windows },
+        grid: bucketGrid(grid, bucket),
         scope: own,
         features: bucket.features,
         isCounted: true,

@@ -6,7 +6,8 @@
  * all that a window holds, and the estimate follows from how many registers have which rank (Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007;
  * Ertl: New cardinality estimation algorithms for HyperLogLog sketches, 2017). Over the entity's points a register and rank come and go as values
  * do, see stays.ts: one running sum tells which ranks a register has, another what all registers add up to. So m events and points cost m log m.
- * The sums are of doubles with room for every bit: over integers the engine is ten times as slow, see nth-values.ts.
+ * The sums are of doubles, for over integers the engine is ten times as slow, see nth-values.ts; they have room for every bit but those of ranks above
+ * 47, of one hash in 2^47, where the engine's own sum is rounded, too.
  */
 import { featureColumn, type FeatureDefinition } from '../definition/index.ts'
 import { valueColumn, type Input } from './inputs.ts'
@@ -23,7 +24,7 @@ export interface SketchRequest extends Pick<StaysRequest, 'grid' | 'scope'> {
 
 const registers = 64
 
-/** Higher ranks count as this one, which one hash of 2^52 has: all bits of a register's ranks are below 2^53. */
+/** Higher ranks count as this one, which one hash in 2^52 has: all bits of a register's ranks are below 2^53. */
 const mostRank = 53
 
 /** SQL of the register that a hash sets, and of its rank as a bit, in one integer. */
@@ -78,7 +79,7 @@ ranked AS (
   ))
 ),
 moves AS (
-  SELECT entity, window_index, place, sum(share - before) AS share, sum(sign(share) - sign(before)) AS used
+  SELECT entity, window_index, place, sum(share - before) AS share, sum(CAST(sign(share) - sign(before) AS DOUBLE)) AS used
   FROM (SELECT *, lag(share, 1, 0) OVER (PARTITION BY entity, window_index, register ORDER BY place) AS before FROM ranked)
   GROUP BY entity, window_index, place
 ),
